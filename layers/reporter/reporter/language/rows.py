@@ -1,0 +1,57 @@
+"""How rows look to a template: plain data, whatever their columns are called."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+
+class Row:
+    """One row: values by position, names shared by all rows of a table. It has no data of its own but its columns.
+
+    The slots begin with an underscore and the class has no public method, so that a column may be called anything.
+    """
+
+    __slots__ = ("_positions", "_values")
+
+    def __init__(self, positions: Mapping[str, int], values: tuple[Any, ...]) -> None:
+        self._positions = positions
+        self._values = values
+
+
+def field(row: Row, name: str) -> Any:
+    """The value in column ``name``, or None where there is no such column."""
+    position = row._positions.get(name)
+    return None if position is None else row._values[position]
+
+
+def as_dict(row: Row) -> dict[str, Any]:
+    """The row as a dictionary in column order."""
+    return {name: row._values[position] for name, position in row._positions.items()}
+
+
+class Rows(ABC):
+    """A table of rows at any size: loop over it any number of times, index it, measure it.
+
+    ``columns`` in the order of the tuples.
+    """
+
+    columns: tuple[str, ...]
+
+    @abstractmethod
+    def __len__(self) -> int: ...
+
+    @abstractmethod
+    def tuples(self) -> Iterator[tuple[Any, ...]]:
+        """A fresh pass over the rows' values."""
+
+    @abstractmethod
+    def tuple_at(self, index: int) -> tuple[Any, ...] | None:
+        """The row at ``index`` (from 0; negative from the end), or None past either end."""
+
+    def __iter__(self) -> Iterator[Row]:
+        positions = {name: position for position, name in enumerate(self.columns)}
+        for values in self.tuples():
+            yield Row(positions, values)
+
+    def __bool__(self) -> bool:
+        return len(self) > 0

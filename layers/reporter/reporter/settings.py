@@ -1,0 +1,100 @@
+"""What each door is told by its environment: one frozen model per door, checked whole at cold start.
+
+Resources have no defaults; limits have sane ones. Nothing else in the project reads ``os.environ``; a test compares
+these models with template.yaml.
+"""
+
+import os
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+Positive = Annotated[int, Field(gt=0)]
+
+
+class SettingsError(RuntimeError):
+    """The environment lacks something: the message names every variable at once."""
+
+
+class Settings(BaseModel):
+    """The base: ``from_env`` reads each field from the variable of the same name in capitals."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @classmethod
+    def from_env(cls) -> Self:
+        """Raises ``SettingsError`` naming every missing or malformed variable."""
+        names = {name: name.upper() for name in cls.model_fields}
+        values = {name: os.environ[variable] for name, variable in names.items() if os.environ.get(variable)}
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            problems = "; ".join(f"{names[str(e['loc'][0])]}: {e['msg']}" for e in error.errors(include_input=False))
+            raise SettingsError(f"{cls.__name__}: {problems}") from None
+
+
+class SourceSettings(Settings):
+    """How data sources are found and reached."""
+
+    stage: str
+    schema_table: str
+    source_cache_seconds: Positive = 60
+    schema_cache_seconds: Positive = 3600
+    allow_private_sources: bool = False
+    source_connect_seconds: Positive = 5
+    source_read_seconds: Positive = 300
+    document_bucket: str
+
+
+class AcceptSettings(SourceSettings):
+    """POST /v1/reports and the event door."""
+
+    report_table: str
+    template_table: str
+    idempotency_table: str
+    render_queue_url: str
+    idempotency_hours: Positive = 24
+    derived_key_seconds: Positive = 300
+    max_body_bytes: Positive = 131072
+
+
+class WorkerSettings(SourceSettings):
+    """The worker."""
+
+    report_table: str
+    render_queue_url: str
+    event_bus: str
+    max_attempts: Positive = 3
+    lease_seconds: Positive = 120
+    heartbeat_seconds: Positive = 30
+    retry_delay_seconds: Positive = 15
+    render_seconds: Positive = 600
+    render_cpu_seconds: Positive = 600
+    render_memory_bytes: Positive = 512 * 1024 * 1024
+    max_output_bytes: Positive = 2 * 1024**3
+    max_spool_bytes: Positive = 4 * 1024**3
+    max_rows: Positive = 10_000_000
+
+
+class StatusSettings(Settings):
+    """Reading reports, downloads, health and the API's description."""
+
+    report_table: str
+    document_bucket: str
+    download_seconds: Positive = 300
+    max_answer_bytes: Positive = 4 * 1024 * 1024
+
+
+class TemplateSettings(SourceSettings):
+    """Registering and reading templates."""
+
+    template_table: str
+    idempotency_table: str
+    idempotency_hours: Positive = 24
+    derived_key_seconds: Positive = 300
+    max_upload_bytes: Annotated[int, Field(gt=0, le=4_500_000)] = 4 * 1024 * 1024
+    max_answer_bytes: Positive = 4 * 1024 * 1024
+
+
+class DataSourceSettings(SourceSettings):
+    """Describing data sources."""
