@@ -1,1 +1,4 @@
-"""Reporter: reports on demand. Importing this package imports nothing else, so that a cold start pays for what it uses."""
+"""Reporter: reports on demand.
+
+Importing this package imports nothing else: a cold start pays for what it uses.
+"""

@@ -31,21 +31,37 @@ class ErrorCode:
 
 CODES: Mapping[str, ErrorCode] = {
     "TPL-0001": ErrorCode(400, "Blank field", "a required form field is missing or blank", "the field"),
-    "TPL-0002": ErrorCode(400, "File name", "the template's file name does not end in .tpl (.xlsx for XLSX)", "template"),
-    "TPL-0003": ErrorCode(400, "Output format", "the output format is none of HTML PDF XML CSV TXT JSON XLSX", "outputFormat"),
+    "TPL-0002": ErrorCode(
+        400, "File name", "the template's file name does not end in .tpl (.xlsx for XLSX)", "template"
+    ),
+    "TPL-0003": ErrorCode(
+        400, "Output format", "the output format is none of HTML PDF XML CSV TXT JSON XLSX", "outputFormat"
+    ),
     "TPL-0004": ErrorCode(400, "Header", "a header is missing, malformed or sent twice", "the header"),
-    "TPL-0005": ErrorCode(400, "Upload", "the body is not multipart/form-data, or holds no file or a damaged part", "the part"),
+    "TPL-0005": ErrorCode(
+        400, "Upload", "the body is not multipart/form-data, or holds no file or a damaged part", "the part"
+    ),
     "TPL-0006": ErrorCode(400, "Empty file", "the template file holds no bytes", "template"),
-    "TPL-0007": ErrorCode(400, "Template", "the template does not parse or does not fit its format", "the place, with line and column"),
+    "TPL-0007": ErrorCode(
+        400, "Template", "the template does not parse or does not fit its format", "the place, with line and column"
+    ),
     "TPL-0009": ErrorCode(400, "Id in the path", "the id in the path is not a UUID", "id"),
-    "TPL-0010": ErrorCode(400, "Format without file", "PATCH changes the output format without a new file", "outputFormat"),
+    "TPL-0010": ErrorCode(
+        400, "Format without file", "PATCH changes the output format without a new file", "outputFormat"
+    ),
     "TPL-0011": ErrorCode(404, "Not found", "nothing with this id belongs to the organization"),
     "TPL-0012": ErrorCode(400, "Template id", "templateId is not a UUID", "templateId"),
     "TPL-0014": ErrorCode(400, "Field", "a field does not exist in its table", "the field's place"),
-    "TPL-0015": ErrorCode(400, "Member or operator", "an unknown member, an unknown operator or an empty list of values", "each place"),
+    "TPL-0015": ErrorCode(
+        400, "Member or operator", "an unknown member, an unknown operator or an empty list of values", "each place"
+    ),
     "TPL-0016": ErrorCode(400, "Missing member", "a required member is missing or null", "each member"),
-    "TPL-0017": ErrorCode(400, "JSON, type or count", "the body is not valid JSON, or a value has the wrong type or count", "the place"),
-    "TPL-0018": ErrorCode(503, "Outage", "a part the service stands on is down or throttled; or (500) something unexpected happened"),
+    "TPL-0017": ErrorCode(
+        400, "JSON, type or count", "the body is not valid JSON, or a value has the wrong type or count", "the place"
+    ),
+    "TPL-0018": ErrorCode(
+        503, "Outage", "a part the service stands on is down or throttled; or (500) something unexpected happened"
+    ),
     "TPL-0019": ErrorCode(400, "Query parameter", "a query parameter has a value it cannot have", "the parameter"),
     "TPL-0020": ErrorCode(400, "Date in a query", "a date in the query is not YYYY-MM-DD", "the parameter"),
     "TPL-0024": ErrorCode(400, "Limit", "limit is not between 1 and 100", "limit"),
@@ -54,10 +70,19 @@ CODES: Mapping[str, ErrorCode] = {
     "TPL-0027": ErrorCode(400, "Metadata value", "a metadata text is longer than 2000 characters", "the key"),
     "TPL-0028": ErrorCode(400, "Metadata nesting", "a metadata value is a list or an object", "the key"),
     "TPL-0029": ErrorCode(400, "Not finished", "the report has no document (yet)"),
-    "TPL-0030": ErrorCode(400, "Table", "a table does not exist in its data source, or may not be read", "the table's place"),
-    "TPL-0031": ErrorCode(400, "Data source", "a data source does not exist for this organization (404 on its own path)", "the source's place"),
+    "TPL-0030": ErrorCode(
+        400, "Table", "a table does not exist in its data source, or may not be read", "the table's place"
+    ),
+    "TPL-0031": ErrorCode(
+        400,
+        "Data source",
+        "a data source does not exist for this organization (404 on its own path)",
+        "the source's place",
+    ),
     "TPL-0032": ErrorCode(400, "Script", "an HTML or PDF template holds script", "the place, with line and column"),
-    "TPL-0035": ErrorCode(400, "Ambiguous schema", "a table name without schema exists in several schemas", "the table's place"),
+    "TPL-0035": ErrorCode(
+        400, "Ambiguous schema", "a table name without schema exists in several schemas", "the table's place"
+    ),
     "TPL-0039": ErrorCode(409, "In flight", "the first call with this idempotency key is still running"),
     "TPL-0040": ErrorCode(409, "Key used", "the idempotency key was used with other content"),
     "TPL-0043": ErrorCode(410, "Expired", "the report has expired"),

@@ -93,6 +93,11 @@ class Report:
             expires_at=request.expires_at or template.expiry(now),
         )
 
+    @property
+    def deleted(self) -> bool:
+        """Whether the record is soft-deleted."""
+        return self.deleted_at is not None
+
     def as_answer(self) -> dict[str, Any]:
         """The members of the contract, in its order."""
         return {

@@ -11,7 +11,18 @@ from typing import Any, Literal, get_args
 from reporter.errors import RequestError
 
 ColumnType = Literal[
-    "text", "integer", "numeric", "boolean", "uuid", "date", "timestamp", "timestamptz", "jsonb", "array", "object", "other"
+    "text",
+    "integer",
+    "numeric",
+    "boolean",
+    "uuid",
+    "date",
+    "timestamp",
+    "timestamptz",
+    "jsonb",
+    "array",
+    "object",
+    "other",
 ]
 """``timestamp`` has no zone and is read as UTC; ``other`` can be printed, but not filtered."""
 

@@ -37,6 +37,11 @@ class Template:
         """When a report accepted at that moment expires, if the template says so."""
         return None if self.expires_after_days is None else accepted_at + timedelta(days=self.expires_after_days)
 
+    @property
+    def deleted(self) -> bool:
+        """Whether the record is soft-deleted."""
+        return self.deleted_at is not None
+
     def as_answer(self) -> dict[str, Any]:
         """The members of the contract, in its order."""
         return {

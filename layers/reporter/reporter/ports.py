@@ -1,0 +1,105 @@
+"""What the corridor needs from outside, and nothing more."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Protocol
+
+from reporter.document import Document
+from reporter.idempotency import Reservation
+from reporter.message import RenderMessage
+from reporter.report import Report, ReportError
+from reporter.schema import SourceSchema
+from reporter.template import Template
+
+Clock = Callable[[], datetime]
+
+
+class Reports(Protocol):
+    """The report table. Reads are consistent; writes are conditional."""
+
+    def get(self, organization_id: str, report_id: str) -> Report | None:
+        """The report, soft-deleted ones included."""
+        ...
+
+    def add(self, report: Report, reservation: Reservation) -> None:
+        """Store the report and bind its key in one transaction. Raises ``KeyReserved``."""
+        ...
+
+    def claim(self, organization_id: str, report_id: str, now: datetime, lease_until: datetime) -> Report:
+        """Take a report that is accepted, or whose worker's lease has run out: one attempt more, status Processing.
+
+        Raises ``Claimed`` with the report as it is when it cannot be taken, ``ReportMissing`` when there is none.
+        """
+        ...
+
+    def extend_lease(self, report: Report, lease_until: datetime) -> None:
+        """Raises ``ConditionFailed`` when another attempt or an end has come in between."""
+        ...
+
+    def finish(self, report: Report, key: str, document: Document, rows: int, now: datetime) -> Report:
+        """Processing → Finished, for this attempt only. Raises ``ConditionFailed``."""
+        ...
+
+    def fail(self, report: Report, error: ReportError, now: datetime, warnings: Sequence[str] = ()) -> Report:
+        """Processing → Error, for this attempt only. Raises ``ConditionFailed``."""
+        ...
+
+
+class Claimed(Exception):
+    """A report cannot be claimed: it has ended, or another worker's lease on it is alive."""
+
+    def __init__(self, report: Report) -> None:
+        super().__init__(report.id)
+        self.report = report
+
+
+class ReportMissing(Exception):
+    """A message names a report that does not exist (any more)."""
+
+
+class Templates(Protocol):
+    """The template table."""
+
+    def get(self, organization_id: str, template_id: str) -> Template | None:
+        """The current version, consistently read; deleted ones are None."""
+        ...
+
+
+class RenderQueue(Protocol):
+    """The queue between accepting and rendering."""
+
+    def send(self, message: RenderMessage) -> None:
+        """Raises ``Unavailable``; the message may have arrived all the same."""
+        ...
+
+
+class Documents(Protocol):
+    """The bucket."""
+
+    def read_text(self, key: str, sha256: str) -> str:
+        """A stored template. Raises ``ReportFailure`` TEMPLATE_UNAVAILABLE when it is missing or not those bytes."""
+        ...
+
+    def store(self, key: str, document: Document, content_type: str) -> None:
+        """Visible only when whole, never over another object. Raises ``ConditionFailed`` when other bytes are there."""
+        ...
+
+    def discard(self, key: str) -> None:
+        """Remove every version under the key."""
+        ...
+
+
+class Events(Protocol):
+    """What others hear of a report's end."""
+
+    def report_ended(self, report: Report) -> None:
+        """Publish ReportFinished or ReportFailed; the same end has the same event id. Raises ``Unavailable``."""
+        ...
+
+
+class Sources(Protocol):
+    """The data sources one organization may read."""
+
+    def for_organization(self, organization_id: str) -> Mapping[str, SourceSchema]:
+        """Source id → schema; iterating is cheap, an access may ask the source. Raises ``Unavailable``."""
+        ...

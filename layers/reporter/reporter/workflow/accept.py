@@ -1,0 +1,84 @@
+"""Accepting a report: check, store, queue. Exactly one report per key, whatever dies in between."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from reporter.errors import RequestError
+from reporter.exact_json import canonical_hash
+from reporter.idempotency import Idempotency, KeyedCall, Reservation
+from reporter.message import RenderMessage
+from reporter.ports import Clock, RenderQueue, Reports, Sources, Templates
+from reporter.report import Report, Status
+from reporter.request import ReportRequest
+from reporter.row_filters import resolve
+from reporter.template import Template
+
+ENDPOINT = "POST /v1/reports"
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptPorts:
+    """What accepting needs."""
+
+    reports: Reports
+    templates: Templates
+    sources: Sources
+    queue: RenderQueue
+    idempotency: Idempotency
+    clock: Clock
+    new_id: Callable[[datetime], str]
+
+
+def accept(request: ReportRequest, key: str | None, ports: AcceptPorts, context: Any) -> tuple[Report, bool]:
+    """The report of this request and whether it existed before this call.
+
+    ``key``: what the client sent, else None: then one is derived from organization, template version, filters and
+    metadata. Raises ``RequestError`` (404 TPL-0011 unknown template, what ``row_filters.resolve`` refuses, TPL-0039 and
+    TPL-0040 for the key) and ``Unavailable``.
+    """
+    content = canonical_hash(request.content())
+    template = None
+    derived = key is None
+    if key is None:
+        template = _template(request, ports)
+        key = f"{template.version}:{content}"
+    call = KeyedCall(request.organization_id, ENDPOINT, key, content, derived)
+    return ports.idempotency.run(call, _Acceptance(request, template, ports), context)
+
+
+@dataclass(frozen=True, slots=True)
+class _Acceptance:
+    """The work behind one key."""
+
+    request: ReportRequest
+    template: Template | None
+    ports: AcceptPorts
+
+    def make(self, reserve: Callable[[str], Reservation]) -> Report:
+        template = self.template or _template(self.request, self.ports)
+        schemas = self.ports.sources.for_organization(self.request.organization_id)
+        for source in template.reads:
+            if source not in schemas:
+                raise RequestError.at("TPL-0031", source, "the template reads a data source that does not exist")
+        resolve(self.request.filters, schemas)
+        now = self.ports.clock()
+        report = Report.accepted(self.ports.new_id(now), self.request, template, now)
+        self.ports.reports.add(report, reserve(report.id))
+        return report
+
+    def find(self, record_id: str) -> Report | None:
+        return self.ports.reports.get(self.request.organization_id, record_id)
+
+    def complete(self, made: Report) -> None:
+        """Queue it. Once a worker has it there is nothing to do, and a second message would do no harm."""
+        if made.status is Status.PENDING:
+            self.ports.queue.send(RenderMessage(made.organization_id, made.id))
+
+
+def _template(request: ReportRequest, ports: AcceptPorts) -> Template:
+    template = ports.templates.get(request.organization_id, request.template_id)
+    if template is None:
+        raise RequestError("TPL-0011", "no such template")
+    return template

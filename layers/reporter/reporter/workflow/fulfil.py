@@ -1,0 +1,144 @@
+"""Fulfilling a report: claim, read, render, store, finish. Safe however often, late or concurrently it is asked to."""
+
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Protocol
+
+from reporter.document import CONTENT_TYPES, Document
+from reporter.errors import ConditionFailed, ReporterError, ReportFailure, RequestError, Unavailable
+from reporter.message import RenderMessage
+from reporter.ports import Claimed, Clock, Documents, Events, ReportMissing, Reports
+from reporter.report import ENDS, Report, ReportError
+from reporter.workflow.lease import Lease
+
+MAX_ERROR_CHARACTERS = 2000
+
+
+class Press(Protocol):
+    """Makes a document of a report in ``folder``: reads the data and renders it, without changing any state."""
+
+    def make(self, report: Report, folder: Path, cancelled: Callable[[], bool]) -> tuple[Document, int]:
+        """The document and the number of rows read.
+
+        Raises ``ReportFailure`` (final, or retryable where its ``retryable`` says so) and ``Unavailable``.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class FulfilPorts:
+    """What fulfilling needs. ``document_key``: where this attempt's document is stored."""
+
+    reports: Reports
+    documents: Documents
+    events: Events
+    press: Press
+    clock: Clock
+    document_key: Callable[[Report], str]
+
+
+@dataclass(frozen=True, slots=True)
+class FulfilLimits:
+    """``max_attempts``: how often a report may be begun. Times in seconds."""
+
+    max_attempts: int
+    lease_seconds: int
+    heartbeat_seconds: int
+    retry_delay_seconds: int
+
+
+class TryLater(Exception):
+    """The message must come back in ``seconds``: nothing is wrong with the report, or not for good."""
+
+    def __init__(self, seconds: int, reason: str) -> None:
+        super().__init__(reason)
+        self.seconds = seconds
+
+
+def fulfil(message: RenderMessage, ports: FulfilPorts, limits: FulfilLimits, hide: Callable[[int], None]) -> None:
+    """Bring the report to its end, or raise ``TryLater``.
+
+    Returns without doing anything when the report does not exist. For one that has ended it only repeats the event, as
+    the worker that ended it may have died before sending. ``hide(seconds)`` keeps the message from other workers.
+    """
+    now = ports.clock()
+    try:
+        report = ports.reports.claim(
+            message.organization_id, message.report_id, now, now + timedelta(seconds=limits.lease_seconds)
+        )
+    except ReportMissing:
+        return
+    except Claimed as claimed:
+        _not_ours(claimed.report, ports, limits)
+        return
+    except Unavailable as error:
+        raise TryLater(limits.retry_delay_seconds, str(error)) from error
+    with Lease(report, ports.reports, ports.clock, limits.lease_seconds, limits.heartbeat_seconds, hide) as lease:
+        try:
+            ended = _attempt(report, ports, limits, lease)
+        except ConditionFailed:
+            # Another attempt, a cancellation or a deletion has the report now: nothing of ours may stay.
+            _discard(report, ports)
+            return
+        except (ReportFailure, Unavailable) as error:
+            lease.give_back()
+            raise TryLater(limits.retry_delay_seconds * report.attempts, str(error)) from error
+    _publish(ended, ports, limits)
+
+
+def _not_ours(report: Report, ports: FulfilPorts, limits: FulfilLimits) -> None:
+    if report.status in ENDS:
+        if report.completed_at is not None and report.deleted_at is None:
+            _publish(report, ports, limits)
+        return
+    left = (report.lease_until - ports.clock()).total_seconds() if report.lease_until else 0
+    raise TryLater(max(1, int(left) + 1), "another worker has the report")
+
+
+def _attempt(report: Report, ports: FulfilPorts, limits: FulfilLimits, lease: Lease) -> Report:
+    """One attempt, to an end. Raises what may be tried again, and ``ConditionFailed``."""
+    if report.attempts > limits.max_attempts:
+        error = ReportError("ATTEMPTS_USED_UP", f"the report was begun {limits.max_attempts} times and never finished")
+        return ports.reports.fail(report, error, ports.clock())
+    folder = Path(tempfile.mkdtemp(prefix="report-"))
+    try:
+        document, rows = ports.press.make(report, folder, lease.lost)
+        if lease.lost():
+            raise ConditionFailed(f"report {report.id} is no longer this worker's")
+        key = ports.document_key(report)
+        ports.documents.store(key, document, CONTENT_TYPES[report.output_format])
+        return ports.reports.finish(report, key, document, rows, ports.clock())
+    except (ReportFailure, RequestError, Unavailable) as error:
+        if lease.lost():
+            raise ConditionFailed(f"report {report.id} is no longer this worker's") from error
+        if error.retryable and report.attempts < limits.max_attempts:
+            raise
+        return ports.reports.fail(report, _reason(error), ports.clock())
+    finally:
+        # Warm containers share /tmp: what one report leaves there, the next organization's could find.
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _reason(error: ReporterError) -> ReportError:
+    message = (
+        error.message if len(error.message) <= MAX_ERROR_CHARACTERS else error.message[:MAX_ERROR_CHARACTERS] + "…"
+    )
+    return ReportError(error.code, message, error.line if isinstance(error, ReportFailure) else None)
+
+
+def _publish(report: Report, ports: FulfilPorts, limits: FulfilLimits) -> None:
+    try:
+        ports.events.report_ended(report)
+    except Unavailable as error:
+        raise TryLater(limits.retry_delay_seconds, str(error)) from error
+
+
+def _discard(report: Report, ports: FulfilPorts) -> None:
+    try:
+        ports.documents.discard(ports.document_key(report))
+    except Unavailable as error:
+        raise TryLater(1, str(error)) from error

@@ -1,0 +1,71 @@
+"""A worker's lease on a report: kept alive while it works, given back when it cannot finish."""
+
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+from types import TracebackType
+from typing import Self
+
+from reporter.errors import ConditionFailed, Unavailable
+from reporter.ports import Clock, Reports
+from reporter.report import Report
+
+
+class Lease:
+    """Extends the lease and hides the message every ``heartbeat`` seconds, until it ends or is lost.
+
+    A heartbeat that cannot get through is tried again at the next; only a refused one means that the report is another's.
+    """
+
+    def __init__(
+        self,
+        report: Report,
+        reports: Reports,
+        clock: Clock,
+        seconds: int,
+        heartbeat: int,
+        hide: Callable[[int], None],
+    ) -> None:
+        self._report = report
+        self._reports = reports
+        self._clock = clock
+        self._seconds = seconds
+        self._heartbeat = heartbeat
+        self._hide = hide
+        self._ended = threading.Event()
+        self._lost = threading.Event()
+        self._thread = threading.Thread(target=self._beat, name="lease", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def lost(self) -> bool:
+        """Whether another attempt or an end has taken the report away."""
+        return self._lost.is_set()
+
+    def give_back(self) -> None:
+        """Let another worker claim the report at once. If that does not get through, the lease runs out by itself."""
+        self._ended.set()
+        self._thread.join()
+        try:
+            self._reports.extend_lease(self._report, self._clock() - timedelta(seconds=1))
+        except (ConditionFailed, Unavailable):
+            return
+
+    def _beat(self) -> None:
+        while not self._ended.wait(self._heartbeat):
+            try:
+                self._reports.extend_lease(self._report, self._clock() + timedelta(seconds=self._seconds))
+                self._hide(self._seconds)
+            except ConditionFailed:
+                self._lost.set()
+                return
+            except Unavailable:
+                continue
