@@ -34,7 +34,7 @@ class DocumentBucket:
         return content
 
     def store_bytes(self, key: str, content: bytes, content_type: str) -> None:
-        """Store a small object under a new key. The same bytes may be there already; other bytes: ``ConditionFailed``."""
+        """Store a small object under a new key; the same bytes may be there. Raises ``ConditionFailed`` for others."""
         self._put(key, content, content_type, hashlib.sha256(content).hexdigest())
 
     def store(self, key: str, document: Document, content_type: str) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 from reporter.aws.clients import AWS_ERRORS, client, error_code
 from reporter.aws.items import from_json_text, item, json_text, moment, moment_text, values
@@ -41,11 +42,13 @@ class ReportTable:
 
     def claim(self, organization_id: str, report_id: str, now: datetime, lease_until: datetime) -> Report:
         """See ``ports.Reports.claim``."""
+        claim = str(uuid4())
         try:
             answer = self._client.update_item(
                 TableName=self._table,
                 Key=_key(organization_id, report_id),
-                UpdateExpression="SET #status = :processing, leaseUntil = :lease, updatedAt = :now ADD attempts :one",
+                UpdateExpression="SET #status = :processing, leaseUntil = :lease, updatedAt = :now, claim = :claim "
+                "ADD attempts :one",
                 ConditionExpression="attribute_exists(id) AND attribute_not_exists(deletedAt) AND "
                 "(#status = :pending OR (#status = :processing AND leaseUntil < :now))",
                 ExpressionAttributeNames={"#status": "status"},
@@ -56,6 +59,7 @@ class ReportTable:
                         ":lease": moment_text(lease_until),
                         ":now": moment_text(now),
                         ":one": 1,
+                        ":claim": claim,
                     }
                 ),
                 ReturnValues="ALL_NEW",
@@ -67,7 +71,11 @@ class ReportTable:
             found: Mapping[str, Any] = getattr(error, "response", {}).get("Item", {})
             if not found or "deletedAt" in found:
                 raise ReportMissing(report_id) from None
-            raise Claimed(report_of(found)) from None
+            report = report_of(found)
+            if values(found).get("claim") != claim:
+                raise Claimed(report) from None
+            # The SDK repeated our own claim, whose acknowledgement was lost.
+            return report
         return report_of(answer["Attributes"])
 
     def extend_lease(self, report: Report, lease_until: datetime) -> None:

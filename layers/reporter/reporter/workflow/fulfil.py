@@ -79,15 +79,14 @@ def fulfil(message: RenderMessage, ports: FulfilPorts, limits: FulfilLimits, hid
         raise TryLater(limits.retry_delay_seconds, str(error)) from error
     with Lease(report, ports.reports, ports.clock, limits.lease_seconds, limits.heartbeat_seconds, hide) as lease:
         try:
-            ended = _attempt(report, ports, limits, lease)
+            ended: Report | None = _attempt(report, ports, limits, lease)
         except ConditionFailed:
-            # Another attempt, a cancellation or a deletion has the report now: nothing of ours may stay.
-            _discard(report, ports)
-            return
+            ended = _own_end(report, ports)
         except (ReportFailure, Unavailable) as error:
             lease.give_back()
             raise TryLater(limits.retry_delay_seconds * report.attempts, str(error)) from error
-    _publish(ended, ports, limits)
+    if ended is not None:
+        _publish(ended, ports, limits)
 
 
 def _not_ours(report: Report, ports: FulfilPorts, limits: FulfilLimits) -> None:
@@ -124,9 +123,9 @@ def _attempt(report: Report, ports: FulfilPorts, limits: FulfilLimits, lease: Le
 
 
 def _reason(error: ReporterError) -> ReportError:
-    message = (
-        error.message if len(error.message) <= MAX_ERROR_CHARACTERS else error.message[:MAX_ERROR_CHARACTERS] + "…"
-    )
+    message = error.message
+    if len(message) > MAX_ERROR_CHARACTERS:
+        message = message[:MAX_ERROR_CHARACTERS] + "…"
     return ReportError(error.code, message, error.line if isinstance(error, ReportFailure) else None)
 
 
@@ -137,8 +136,15 @@ def _publish(report: Report, ports: FulfilPorts, limits: FulfilLimits) -> None:
         raise TryLater(limits.retry_delay_seconds, str(error)) from error
 
 
-def _discard(report: Report, ports: FulfilPorts) -> None:
+def _own_end(report: Report, ports: FulfilPorts) -> Report | None:
+    """What a refused write means: our own end, whose acknowledgement was lost and which the SDK repeated, or somebody
+    else's report by now. Then nothing of ours may stay, and there is nothing to do.
+    """
     try:
+        found = ports.reports.get(report.organization_id, report.id)
+        if found is not None and found.attempts == report.attempts and found.status in ENDS and found.completed_at:
+            return found
         ports.documents.discard(ports.document_key(report))
     except Unavailable as error:
         raise TryLater(1, str(error)) from error
+    return None

@@ -14,7 +14,7 @@ from reporter.report import Report
 class Lease:
     """Extends the lease and hides the message every ``heartbeat`` seconds, until it ends or is lost.
 
-    A heartbeat that cannot get through is tried again at the next; only a refused one means that the report is another's.
+    A heartbeat that cannot get through is tried again at the next; only a refused one means the report is another's.
     """
 
     def __init__(
