@@ -25,7 +25,7 @@ from reporter.language.numbers import (
     rounded,
     trimmed,
 )
-from reporter.language.printing import NumberText, SafeText, text_of, to_json
+from reporter.language.printing import JsonText, NumberText, SafeText, text_of, to_json
 from reporter.language.rows import Rows
 from reporter.language.selection import count, filter_rows, sum_field, where, with_field
 
@@ -358,7 +358,9 @@ def round_to(value: Any, places: Any = 0) -> Number:
     return rounded(_number(0 if value is None else value, "round"), max(0, _whole(places, "round", MAX_DECIMALS)))
 
 
-_SAMPLE = re.compile(r"\d{1,3}(?P<group>[., '\u00a0\u202f]?)\d{3}(?:(?P<point>[.,])(?P<decimals>\d*))?|\d+(?:(?P<p>[.,])(?P<d>\d*))?")
+_SAMPLE = re.compile(
+    r"\d{1,3}(?P<group>[., '\u00a0\u202f]?)\d{3}(?:(?P<point>[.,])(?P<decimals>\d*))?|\d+(?:(?P<p>[.,])(?P<d>\d*))?"
+)
 
 
 def number_like(value: Any, sample: Any) -> str:
@@ -452,7 +454,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "striptags": striptags,
     "sum": sum_field,
     "title": title,
-    "tojson": lambda value: SafeText(to_json(value)),
+    "tojson": lambda value: JsonText(to_json(value)),
     "trim": _text(str.strip),
     "truncatechars": truncatechars,
     "unique": unique,
@@ -494,4 +496,3 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "filter": filter_rows,
     "range": bounded_range,
 }
-

@@ -31,6 +31,12 @@ class NumberText(str):
     __slots__ = ()
 
 
+class JsonText(str):
+    """A JSON value as text: part of a JSON document as it is, text like any other elsewhere."""
+
+    __slots__ = ()
+
+
 _json_text = json.JSONEncoder(ensure_ascii=False).encode
 
 
@@ -47,7 +53,11 @@ def to_json(value: Any) -> str:
     if isinstance(value, Row):
         value = as_dict(value)
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{_json_text(_whole(str(name)))}: {to_json(member)}" for name, member in value.items()) + "}"
+        return (
+            "{"
+            + ", ".join(f"{_json_text(_whole(str(name)))}: {to_json(member)}" for name, member in value.items())
+            + "}"
+        )
     if isinstance(value, Iterable):
         return "[" + ", ".join(map(to_json, value)) + "]"
     return _json_text(text_of(value))
@@ -134,6 +144,8 @@ def _json_string(text: str) -> str:
 
 
 def _json_outside(value: Any) -> str:
+    if isinstance(value, JsonText):
+        return _whole(value)
     if value is None or isinstance(value, bool):
         return to_json(value)
     if isinstance(value, Mapping | Row | Rows | list | tuple):

@@ -55,3 +55,15 @@ class Rows(ABC):
 
     def __bool__(self) -> bool:
         return len(self) > 0
+
+    def __getitem__(self, index: int) -> Row | None:
+        values = self.tuple_at(index)
+        return None if values is None else Row({name: position for position, name in enumerate(self.columns)}, values)
+
+    def backwards(self) -> Iterator[Row]:
+        """The rows from the last to the first."""
+        positions = {name: position for position, name in enumerate(self.columns)}
+        for index in range(len(self) - 1, -1, -1):
+            values = self.tuple_at(index)
+            if values is not None:
+                yield Row(positions, values)

@@ -1,0 +1,113 @@
+"""Checking a template at upload: parsed and walked, never compiled, never run."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from jinja2 import nodes
+from jinja2.exceptions import TemplateSyntaxError
+
+from reporter.errors import TemplateProblem, TemplateProblems
+from reporter.language.environment import TemplateEnvironment
+from reporter.language.limits import DEFAULT_LIMITS, TemplateLimits
+from reporter.language.places import literal_text
+from reporter.language.reads import Reader, problem_at
+from reporter.language.script import script_in
+from reporter.schema import SourceSchema
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedTemplate:
+    """``reads``: source → qualified table → sorted columns. ``tables``: source → the key the template's data goes by
+    (``table`` or ``schema__table``) → qualified table.
+    """
+
+    reads: Mapping[str, Mapping[str, tuple[str, ...]]]
+    tables: Mapping[str, Mapping[str, str]]
+    warnings: tuple[str, ...]
+
+
+def check(
+    text: str,
+    output_format: str,
+    schemas: Mapping[str, SourceSchema] | None,
+    limits: TemplateLimits = DEFAULT_LIMITS,
+) -> CheckedTemplate:
+    """What the template reads. ``schemas``: source → schema, asked only for sources the template names; None: unknown.
+
+    Raises ``TemplateProblems``: the first syntax error, or every problem of names and references in the text's order.
+    """
+    if not text.strip():
+        raise TemplateProblems([TemplateProblem("TPL-0007", "the template is blank", 1, 1)])
+    tree = _parsed(text, schemas or {}, limits)
+    problems = _Collected(limits.problems)
+    _check_depth(tree, limits)
+    if output_format in {"HTML", "PDF"}:
+        problems.found.extend(script_in(tree))
+    if output_format == "XML" and not any("<" in data.data for data in literal_text(tree.body)):
+        problems.found.append(TemplateProblem("TPL-0007", "an XML template needs at least one element", 1, 1))
+    reader = Reader(schemas, problems.add)
+    try:
+        reader.walk(tree)
+    except RecursionError:
+        problems.found.append(TemplateProblem("TPL-0007", "the template is nested too deeply", 1, 1))
+    if problems.found:
+        raise TemplateProblems(sorted(problems.found, key=lambda problem: (problem.line, problem.column)))
+    reads: dict[str, dict[str, tuple[str, ...]]] = {}
+    for (source, table), columns in sorted(reader.columns.items()):
+        reads.setdefault(source, {})[table] = tuple(sorted(columns))
+    return CheckedTemplate(reads, reader.tables, tuple(_warnings(tree, reader)))
+
+
+def _parsed(text: str, schemas: Mapping[str, SourceSchema], limits: TemplateLimits) -> nodes.Template:
+    try:
+        return TemplateEnvironment(text, schemas, limits).syntax_tree(text)
+    except TemplateSyntaxError as error:
+        line = error.lineno
+        message = error.message or "the template does not parse"
+        shown = getattr(line, "text", "")
+        problem = TemplateProblem("TPL-0007", message, int(line), getattr(line, "column", 1), shown)
+    except RecursionError:
+        problem = TemplateProblem("TPL-0007", "the template is nested too deeply", 1, 1)
+    except ValueError:
+        problem = TemplateProblem("TPL-0007", "a number has too many digits", 1, 1)
+    raise TemplateProblems([problem])
+
+
+def _check_depth(tree: nodes.Template, limits: TemplateLimits) -> None:
+    pending: list[tuple[nodes.Node, int]] = [(tree, 0)]
+    while pending:
+        node, depth = pending.pop()
+        if depth > limits.depth:
+            message = f"expressions are nested deeper than {limits.depth}"
+            raise TemplateProblems([problem_at("TPL-0007", message, node, "")])
+        pending.extend((child, depth + 1) for child in node.iter_child_nodes())
+
+
+class _Collected:
+    """Problems, each place and message once, up to a limit."""
+
+    def __init__(self, most: int) -> None:
+        self.found: list[TemplateProblem] = []
+        self._most = most
+
+    def add(self, code: str, message: str, node: nodes.Node, text: str) -> None:
+        """Remember one problem."""
+        problem = problem_at(code, message, node, text)
+        if problem not in self.found and len(self.found) < self._most:
+            self.found.append(problem)
+
+
+def _warnings(tree: nodes.Template, reader: Reader) -> list[str]:
+    found = [
+        f"{source}.{table} is read but never shown"
+        for source, table in sorted(reader.columns)
+        if (source, table) not in reader.used and not reader.columns[source, table]
+    ]
+    for loop in tree.find_all(nodes.For):
+        for assigned in loop.find_all(nodes.Assign):
+            if isinstance(assigned.target, nodes.Name):
+                found.append(
+                    f"line {int(assigned.lineno)}: {assigned.target.name} keeps its value from one iteration to the next"
+                    " (plain Jinja would forget it)"
+                )
+    return list(dict.fromkeys(found))

@@ -1,0 +1,190 @@
+"""Syntax tree to Python: Jinja's code generator with this language's meaning of operators, names and printing.
+
+Nothing is folded at compile time, no Python attribute of a value is ever looked up, and numbers stay exact.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from jinja2 import nodes
+from jinja2.compiler import CodeGenerator, Frame
+from jinja2.environment import Environment
+
+_OPERATORS = {
+    "Add": "r_add",
+    "Sub": "r_subtract",
+    "Mul": "r_multiply",
+    "Div": "r_divide",
+    "FloorDiv": "r_floor_divide",
+    "Mod": "r_modulo",
+    "Pow": "r_power",
+}
+_COMPARISONS = {
+    "eq": "r_equal({a}, {b})",
+    "ne": "not r_equal({a}, {b})",
+    "lt": "r_less({a}, {b})",
+    "gt": "r_less({b}, {a})",
+    "lteq": "r_less_equal({a}, {b})",
+    "gteq": "r_less_equal({b}, {a})",
+    "in": "r_contains({a}, {b})",
+    "notin": "not r_contains({a}, {b})",
+}
+
+
+class TemplateCompiler(CodeGenerator):
+    """``functions``: the names that may be called besides macros."""
+
+    def __init__(self, environment: Environment, functions: frozenset[str]) -> None:
+        super().__init__(environment, None, None, optimized=False)
+        self._functions = functions
+        self._row_variables: list[str] = []
+
+    def _written(self, node: nodes.Node, frame: Frame) -> str:
+        """The code of an expression, as text."""
+        stream, self.stream = self.stream, type(self.stream)()
+        self.visit(node, frame)
+        code, self.stream = self.stream.getvalue(), stream
+        return code
+
+    def _call(self, function: str, frame: Frame, *arguments: nodes.Node) -> None:
+        self.write(f"{function}(")
+        for argument in arguments:
+            self.visit(argument, frame)
+            self.write(", ")
+        self.write(")")
+
+    # -- printing -------------------------------------------------------------------------------------------------
+
+    def _output_child_to_const(self, node: nodes.Expr, frame: Frame, finalize: Any) -> str:
+        """Only the template's own text is constant; folding a value would mean running it."""
+        if not isinstance(node, nodes.TemplateData):
+            raise nodes.Impossible
+        return node.data
+
+    def _output_child_pre(self, node: nodes.Expr, frame: Frame, finalize: Any) -> None:
+        place = getattr(node, "place", "plain") if getattr(node, "escaped", True) else "raw"
+        self.write(f"r_print_{place}(")
+
+    def _output_child_post(self, node: nodes.Expr, frame: Frame, finalize: Any) -> None:
+        self.write(")")
+
+    # -- names and values -----------------------------------------------------------------------------------------
+
+    def visit_Name(self, node: nodes.Name, frame: Frame) -> None:  # noqa: N802
+        """Missing is null; in an aggregate's condition a field of the row comes first."""
+        if node.ctx != "load":
+            super().visit_Name(node, frame)
+            return
+        reference = frame.symbols.ref(node.name)
+        value = f"(None if {reference} is missing else {reference})"
+        for row in self._row_variables:
+            value = f"r_either({row}, {node.name!r}, {value})"
+        self.write(value)
+
+    def visit_Getattr(self, node: nodes.Getattr, frame: Frame) -> None:  # noqa: N802
+        """``a.b``."""
+        self._call("r_field", frame, node.node, nodes.Const(node.attr))
+
+    def visit_Getitem(self, node: nodes.Getitem, frame: Frame) -> None:  # noqa: N802
+        """``a[b]`` and ``a.0``."""
+        if getattr(node, "loop_value", False) and isinstance(node.node, nodes.Name):
+            value = f"{frame.symbols.ref(node.node.name)}[{node.arg.value!r}]"  # type: ignore[attr-defined]
+            for row in self._row_variables:
+                value = f"r_either({row}, {node.arg.value!r}, {value})"  # type: ignore[attr-defined]
+            self.write(value)
+        elif isinstance(node.arg, nodes.Slice):
+            self.write("r_slice(")
+            self.visit(node.node, frame)
+            for bound in (node.arg.start, node.arg.stop, node.arg.step):
+                self.write(", ")
+                self.visit(bound or nodes.Const(None), frame)
+            self.write(")")
+        else:
+            self._call("r_item", frame, node.node, node.arg)
+
+    def visit_NSRef(self, node: nodes.NSRef, frame: Frame) -> None:  # noqa: N802
+        """A value that a loop keeps."""
+        self.write(f"{frame.symbols.ref(node.name)}[{node.attr!r}]")
+
+    def visit_Assign(self, node: nodes.Assign, frame: Frame) -> None:  # noqa: N802
+        """``set``."""
+        if isinstance(node.target, nodes.NSRef) or node.target.find(nodes.NSRef) is not None:
+            self.newline(node)
+            self.visit(node.target, frame)
+            self.write(" = ")
+            self.visit(node.node, frame)
+        else:
+            super().visit_Assign(node, frame)
+
+    def visit_With(self, node: nodes.With, frame: Frame) -> None:  # noqa: N802
+        """Marks the line, so that an error in a value names it."""
+        self.writeline("pass", node)
+        super().visit_With(node, frame)
+
+    # -- operators ------------------------------------------------------------------------------------------------
+
+    def visit_Compare(self, node: nodes.Compare, frame: Frame) -> None:  # noqa: N802
+        """``a < b < c`` is ``a < b and b < c``."""
+        left = node.expr
+        parts = []
+        for operand in node.ops:
+            a, b = self._written(left, frame), self._written(operand.expr, frame)
+            parts.append(_COMPARISONS[operand.op].format(a=a, b=b))
+            left = operand.expr
+        self.write("(" + " and ".join(parts) + ")")
+
+    def visit_Neg(self, node: nodes.Neg, frame: Frame) -> None:  # noqa: N802
+        """``-a``."""
+        self._call("r_negate", frame, node.node)
+
+    def visit_Pos(self, node: nodes.Pos, frame: Frame) -> None:  # noqa: N802
+        """``+a``."""
+        self._call("r_add", frame, nodes.Const(0), node.node)
+
+    def visit_Concat(self, node: nodes.Concat, frame: Frame) -> None:  # noqa: N802
+        """``a ~ b``."""
+        self._call("r_concat", frame, *node.nodes)
+
+    # -- calls ----------------------------------------------------------------------------------------------------
+
+    def visit_Call(self, node: nodes.Call, frame: Frame, forward_caller: bool = False) -> None:  # noqa: N802
+        """Functions directly, macros as Jinja does."""
+        if isinstance(node.node, nodes.Name) and node.node.name in self._functions:
+            self.write(f"r_functions[{node.node.name!r}](")
+            for argument in node.args:
+                self.visit(argument, frame)
+                self.write(", ")
+            for keyword in node.kwargs:
+                self.visit(keyword, frame)
+                self.write(", ")
+            self.write(")")
+        else:
+            super().visit_Call(node, frame, forward_caller)
+
+    def visit_Filter(self, node: nodes.Filter, frame: Frame) -> None:  # noqa: N802
+        """A condition on rows becomes a function of the row."""
+        if not getattr(node, "row_condition", False) or node.node is None:
+            super().visit_Filter(node, frame)
+            return
+        *arguments, condition = node.args
+        self.write(f"{self.filters[node.name]}(")
+        for argument in (node.node, *arguments):
+            self.visit(argument, frame)
+            self.write(", ")
+        row = f"row_{len(self._row_variables)}"
+        self._row_variables.append(row)
+        self.write(f"r_condition(lambda {row}: ")
+        self.visit(condition, frame)
+        self.write(f", {int(node.lineno)}))")
+        self._row_variables.pop()
+
+
+def _operator(function: str) -> Callable[[TemplateCompiler, nodes.BinExpr, Frame], None]:
+    def visit(self: TemplateCompiler, node: nodes.BinExpr, frame: Frame) -> None:
+        self._call(function, frame, node.left, node.right)
+
+    return visit
+
+
+for _kind, _function in _OPERATORS.items():
+    setattr(TemplateCompiler, f"visit_{_kind}", _operator(_function))

@@ -1,0 +1,71 @@
+"""The Jinja environment of one template: its lexer, its parser and what a template may name."""
+
+from collections.abc import Callable, Collection
+from typing import Any, Never
+
+from jinja2 import Undefined, nodes
+from jinja2.exceptions import TemplateSyntaxError
+from jinja2.sandbox import SandboxedEnvironment
+
+from reporter.language.filters import FILTERS, FUNCTIONS
+from reporter.language.lexer import TemplateLexer
+from reporter.language.limits import DEFAULT_LIMITS, TemplateLimits
+from reporter.language.parser import TemplateParser
+
+
+class Nothing(Undefined):
+    """What a missing name is: null."""
+
+    def __new__(cls, *_arguments: Any, **_named: Any) -> None:  # type: ignore[misc]
+        return None
+
+
+class TemplateEnvironment(SandboxedEnvironment):
+    """One per template: the declared sources decide how ``source:schema.table`` is read."""
+
+    def __init__(
+        self,
+        text: str,
+        sources: Collection[str],
+        limits: TemplateLimits = DEFAULT_LIMITS,
+        **filters: Callable[..., Any],
+    ) -> None:
+        crlf = text.count("\r\n")
+        super().__init__(
+            undefined=Nothing,
+            optimized=False,
+            cache_size=0,
+            keep_trailing_newline=True,
+            # The output keeps the template's line ends; where it mixes them, the more frequent ones.
+            newline_sequence="\r\n" if crlf * 2 > text.count("\n") else "\n",
+        )
+        self.globals.clear()
+        self.filters = {**FILTERS, **filters}
+        self._sources = sources
+        self._limits = limits
+        self._made_lexer: TemplateLexer | None = None
+
+    @property
+    def lexer(self) -> TemplateLexer:  # type: ignore[override]
+        """Counts against this template's limits."""
+        if self._made_lexer is None:
+            self._made_lexer = TemplateLexer(self, self._sources, self._limits)
+        return self._made_lexer
+
+    def syntax_tree(self, text: str) -> nodes.Template:
+        """Parsed only: nothing is compiled, folded or run. Raises ``TemplateSyntaxError`` with a ``Place`` as line."""
+        try:
+            parser = TemplateParser(
+                self,
+                text,
+                filters=frozenset(FILTERS),
+                functions=frozenset(FUNCTIONS),
+                limits=self._limits,
+            )
+            return parser.parse()
+        except RecursionError:
+            raise TemplateSyntaxError("the template is nested too deeply", 1) from None
+
+    def handle_exception(self, source: str | None = None) -> Never:
+        """Errors keep their own line numbers: there is no template file to point into."""
+        raise

@@ -1,0 +1,290 @@
+"""Rendering: a template, the data, and a function that takes the text piece by piece."""
+
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
+from decimal import Decimal, DecimalException
+from types import CodeType
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from jinja2.exceptions import TemplateRuntimeError, TemplateSyntaxError
+from jinja2.runtime import LoopContext, Macro, new_context
+
+from reporter.errors import ReportFailure
+from reporter.language import numbers
+from reporter.language.compiler import TemplateCompiler
+from reporter.language.dates import format_date
+from reporter.language.environment import TemplateEnvironment
+from reporter.language.filters import FUNCTIONS, MAX_TEXT
+from reporter.language.loops import keep_values_across_iterations
+from reporter.language.numbers import TemplateValueError, described, numeric, plain, rounded, trimmed
+from reporter.language.places import first_line_delimiter, mark_places
+from reporter.language.printing import NumberText, SafeText, printers, text_of
+from reporter.language.rows import Row, Rows, as_dict, field
+from reporter.language.selection import AGGREGATES, last_item_by_group
+
+PIECES_PER_WRITE = 512
+MAX_WARNINGS = 50
+CALC_DECIMALS = 10
+_CODE_NAME = "<template>"
+
+
+def render(
+    text: str,
+    output_format: str,
+    data: Mapping[str, Any],
+    write: Callable[[str], object],
+    *,
+    now: datetime,
+    time_zone: str = "UTC",
+    formula_guard: bool = True,
+) -> list[str]:
+    """Render ``text`` over ``data`` (source → table key → ``Rows`` or list of rows), return the warnings.
+
+    ``write`` gets joined pieces, never the whole document. ``now`` is aware. Raises ``ReportFailure`` TEMPLATE_ERROR or
+    TEMPLATE_RECURSION with the template's line.
+    """
+    rendering = _Rendering(now.astimezone(ZoneInfo(time_zone)))
+    environment = TemplateEnvironment(text, data.keys(), **rendering.filters())
+    try:
+        tree = environment.syntax_tree(text)
+        mark_places(tree, output_format)
+        escapes = printers(output_format, formula_guard=formula_guard, delimiter=first_line_delimiter(tree))
+        keep_values_across_iterations(tree)
+        compiler = TemplateCompiler(environment, frozenset(FUNCTIONS))
+        compiler.visit(tree)
+        code = compile(compiler.stream.getvalue(), _CODE_NAME, "exec")
+    except TemplateSyntaxError as error:
+        raise ReportFailure(
+            "TEMPLATE_ERROR", error.message or "the template does not parse", int(error.lineno)
+        ) from None
+    except RecursionError:
+        raise ReportFailure("TEMPLATE_RECURSION", "the template is nested too deeply") from None
+    pieces = _run(environment, code, data, rendering.names(escapes))
+    try:
+        _write_batched(pieces, write)
+    except (TemplateValueError, TemplateRuntimeError, DecimalException, TypeError, ValueError, OverflowError) as error:
+        message = str(error) if isinstance(error, TemplateValueError | TemplateRuntimeError) else "a value does not fit"
+        raise ReportFailure("TEMPLATE_ERROR", message, _line(error, compiler.debug_info)) from error
+    except RecursionError as error:
+        message = "the template calls itself without end"
+        raise ReportFailure("TEMPLATE_RECURSION", message, _line(error, compiler.debug_info)) from None
+    return rendering.warnings
+
+
+def _run(
+    environment: TemplateEnvironment, code: CodeType, data: Mapping[str, Any], names: Mapping[str, Any]
+) -> Iterator[str]:
+    namespace: dict[str, Any] = {"environment": environment, **names}
+    exec(code, namespace)
+    context = new_context(environment, None, {}, dict(data), shared=True)
+    pieces: Iterator[str] = namespace["root"](context)
+    return pieces
+
+
+def _write_batched(pieces: Iterator[str], write: Callable[[str], object]) -> None:
+    batch: list[str] = []
+    for piece in pieces:
+        batch.append(piece)
+        if len(batch) >= PIECES_PER_WRITE:
+            write("".join(batch))
+            batch.clear()
+    write("".join(batch))
+
+
+def _line(error: BaseException, debug_info: list[tuple[int, int]]) -> int | None:
+    """The template's line of the innermost piece of generated code that the error passed."""
+    code_line = None
+    trace = error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename == _CODE_NAME:
+            code_line = trace.tb_lineno
+        trace = trace.tb_next
+    if code_line is None:
+        return None
+    return next((int(line) for line, start in reversed(debug_info) if start <= code_line), 1)
+
+
+class _Rendering:
+    """What one rendering remembers: the clock, counters, warnings."""
+
+    def __init__(self, now: datetime) -> None:
+        self.warnings: list[str] = []
+        self._now = now
+        self._counters: dict[str, int] = {}
+        self._cycles: dict[str, int] = {}
+
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        """The tags that are filters inside."""
+        return {
+            "each": _each,
+            "each pair": _each_pair,
+            "captured": SafeText,
+            "firstof": lambda values: next((value for value in values if value), None),
+            "cycle": self._cycle,
+            "counter": self._count,
+            "counter_show": lambda names: sum(self._counters.get(text_of(name), 0) for name in names),
+            "date_time": lambda layout: format_date(self._now, text_of(layout)),
+            "calc operand": _calc_operand,
+            "calc result": lambda value: NumberText(trimmed(rounded(value, CALC_DECIMALS))),
+            "last_item_by_group": lambda rows, group, order, condition=None: last_item_by_group(
+                rows, group, order, condition
+            ),
+            **{
+                name: (lambda rows, field, scale, condition=None, run=run: run(rows, field, condition, scale))
+                for name, run in AGGREGATES.items()
+            },
+        }
+
+    def names(self, escapes: Mapping[str, Callable[[Any], str]]) -> dict[str, Any]:
+        """What the generated code calls."""
+        return {
+            "Decimal": Decimal,
+            "r_add": numbers.add,
+            "r_subtract": numbers.subtract,
+            "r_multiply": numbers.multiply,
+            "r_divide": numbers.divide,
+            "r_floor_divide": numbers.floor_divide,
+            "r_modulo": numbers.modulo,
+            "r_power": numbers.power,
+            "r_negate": numbers.negate,
+            "r_equal": numbers.equal,
+            "r_less": numbers.less,
+            "r_less_equal": numbers.less_equal,
+            "r_contains": numbers.contains,
+            "r_concat": _concat,
+            "r_field": _field,
+            "r_item": _item,
+            "r_slice": _slice,
+            "r_either": _either,
+            "r_condition": self._condition,
+            "r_functions": FUNCTIONS,
+            **{f"r_print_{place}": escape for place, escape in escapes.items()},
+        }
+
+    def _condition(self, test: Callable[[Any], Any], line: int) -> Callable[[Any], bool]:
+        def holds(row: Any) -> bool:
+            try:
+                return bool(test(row))
+            except (TemplateValueError, DecimalException) as error:
+                self._warn(f"line {line}: a condition could not be evaluated and counts as false: {error}")
+                return False
+
+        return holds
+
+    def _warn(self, message: str) -> None:
+        if message not in self.warnings and len(self.warnings) < MAX_WARNINGS:
+            self.warnings.append(message)
+
+    def _cycle(self, values: list[Any], key: str) -> Any:
+        turn = self._cycles.get(key, 0)
+        self._cycles[key] = turn + 1
+        return values[turn % len(values)]
+
+    def _count(self, names: list[Any]) -> None:
+        for name in map(text_of, names):
+            self._counters[name] = self._counters.get(name, 0) + 1
+
+
+def _each(value: Any, order: str | None = None) -> Any:
+    """What a loop runs over; nothing for null."""
+    if value is None:
+        return ()
+    if isinstance(value, Row):
+        value = list(as_dict(value))
+    elif isinstance(value, dict):
+        value = list(value)
+    elif not isinstance(value, Rows | list | tuple | str | range):
+        raise TemplateValueError(f"a loop needs a list, not {described(value)}")
+    if order == "reversed":
+        return value.backwards() if isinstance(value, Rows) else list(value)[::-1]
+    return _sorted(value) if order == "sorted" else value
+
+
+def _each_pair(value: Any, order: str | None = None) -> Any:
+    """What a loop with two names runs over: the members of an object, or pairs."""
+    if isinstance(value, Row):
+        value = as_dict(value)
+    return _each(list(value.items()) if isinstance(value, dict) else value, order)
+
+
+def _sorted(values: Any) -> list[Any]:
+    from functools import cmp_to_key
+
+    def compare(a: Any, b: Any) -> int:
+        if isinstance(a, tuple) and isinstance(b, tuple):
+            return next((order for order in map(compare, a, b) if order), 0)
+        return -1 if numbers.less(a, b) else int(numbers.less(b, a))
+
+    return sorted(values, key=cmp_to_key(compare))
+
+
+def _calc_operand(value: Any) -> numbers.Number:
+    if value is None:
+        return 0
+    number = numeric(value)
+    if number is None:
+        raise TemplateValueError(f"calc needs numbers, not {described(value)}")
+    return number
+
+
+def _concat(*values: Any) -> str:
+    text = "".join(map(text_of, values))
+    if len(text) > MAX_TEXT:
+        raise TemplateValueError(f"a text is longer than {MAX_TEXT} characters")
+    return text
+
+
+def _field(value: Any, name: str) -> Any:
+    """``value.name``: columns of rows, members of objects; null stays null."""
+    kind = type(value)
+    if kind is Row:
+        return field(value, name)
+    if kind is dict:
+        return value.get(name)
+    if value is None:
+        return None
+    if isinstance(value, Mapping):
+        return value.get(name)
+    if kind is LoopContext:
+        return getattr(value, name)
+    raise TemplateValueError(f"{described(value)} has no field {name}")
+
+
+def _item(value: Any, key: Any) -> Any:
+    """``value[key]`` and ``value.0``; null past either end."""
+    if value is None:
+        return None
+    if isinstance(key, str):
+        return _field(value, key)
+    if isinstance(value, Mapping | Row):
+        return _field(value, text_of(key))
+    if isinstance(value, Macro | LoopContext) or not isinstance(value, Rows | list | tuple | range):
+        raise TemplateValueError(f"{described(value)} has no element {text_of(key)}")
+    number = numeric(key)
+    if number is None or number != int(number):
+        raise TemplateValueError(f"a list has no element {plain(number) if number is not None else described(key)}")
+    index = int(number)
+    if isinstance(value, Rows):
+        return value[index]
+    return value[index] if -len(value) <= index < len(value) else None
+
+
+def _slice(value: Any, start: Any, stop: Any, step: Any) -> Any:
+    bounds = [None if bound is None else int(numbers.operand(bound, "a slice")) for bound in (start, stop, step)]
+    if bounds[2] == 0:
+        raise TemplateValueError("the step of a slice must not be 0")
+    if value is None:
+        return None
+    if isinstance(value, str | list | tuple):
+        return value[slice(*bounds)]
+    if isinstance(value, Rows):
+        return [value[index] for index in range(len(value))[slice(*bounds)]]
+    raise TemplateValueError(f"{described(value)} cannot be sliced")
+
+
+def _either(row: Any, name: str, outer: Any) -> Any:
+    """A name in an aggregate's condition: the row's field where the row has one, else the variable outside."""
+    if type(row) is Row:
+        return field(row, name) if name in row._positions else outer
+    return row[name] if isinstance(row, Mapping) and name in row else outer
