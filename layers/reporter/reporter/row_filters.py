@@ -55,7 +55,7 @@ class Condition:
     """One operator on one field: the value lies in one of the intervals.
 
     ``null``: null matches too. ``negated``: what matches goes and the rest stays, null rows included unless ``null``.
-    Values are exact and typed: ``int``/``Decimal``, ``str`` (UUIDs in lower case), ``bool``, ``date``, ``datetime`` (UTC).
+    Values are exact and typed: numbers, ``str`` (UUIDs in lower case), ``bool``, ``date``, ``datetime`` in UTC.
     ``path`` leads into a JSON column; there, values compare only with values of their own JSON type.
     """
 

@@ -23,7 +23,7 @@ def parse_aggregate(parser: "TemplateParser", tag: str) -> nodes.Output:
     scale = None
     if tag != "count_by" and stream.skip_if("name:scale"):
         token = stream.expect("integer")
-        scale = token.value
+        scale = int(token.value)
         if scale > MAX_SCALE:
             parser.fail_at(f"scale is at most {MAX_SCALE}", token)
     if stream.current.type != "block_end":

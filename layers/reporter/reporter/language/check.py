@@ -107,7 +107,7 @@ def _warnings(tree: nodes.Template, reader: Reader) -> list[str]:
         for assigned in loop.find_all(nodes.Assign):
             if isinstance(assigned.target, nodes.Name):
                 found.append(
-                    f"line {int(assigned.lineno)}: {assigned.target.name} keeps its value from one iteration to the next"
-                    " (plain Jinja would forget it)"
+                    f"line {int(assigned.lineno)}: {assigned.target.name} keeps its value from one iteration to"
+                    " the next (plain Jinja would forget it)"
                 )
     return list(dict.fromkeys(found))

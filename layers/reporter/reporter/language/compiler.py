@@ -4,6 +4,7 @@ Nothing is folded at compile time, no Python attribute of a value is ever looked
 """
 
 from collections.abc import Callable
+from io import StringIO
 from typing import Any
 
 from jinja2 import nodes
@@ -41,10 +42,18 @@ class TemplateCompiler(CodeGenerator):
 
     def _written(self, node: nodes.Node, frame: Frame) -> str:
         """The code of an expression, as text."""
-        stream, self.stream = self.stream, type(self.stream)()
+        stream, written = self.stream, StringIO()
+        self.stream = written
         self.visit(node, frame)
-        code, self.stream = self.stream.getvalue(), stream
-        return code
+        self.stream = stream
+        return written.getvalue()
+
+    def code_of(self, tree: nodes.Template) -> str:
+        """The Python source of a whole template."""
+        written = StringIO()
+        self.stream = written
+        self.visit(tree)
+        return written.getvalue()
 
     def _call(self, function: str, frame: Frame, *arguments: nodes.Node) -> None:
         self.write(f"{function}(")
@@ -133,11 +142,11 @@ class TemplateCompiler(CodeGenerator):
             left = operand.expr
         self.write("(" + " and ".join(parts) + ")")
 
-    def visit_Neg(self, node: nodes.Neg, frame: Frame) -> None:  # noqa: N802
+    def visit_Neg(self, node: nodes.UnaryExpr, frame: Frame) -> None:  # noqa: N802
         """``-a``."""
         self._call("r_negate", frame, node.node)
 
-    def visit_Pos(self, node: nodes.Pos, frame: Frame) -> None:  # noqa: N802
+    def visit_Pos(self, node: nodes.UnaryExpr, frame: Frame) -> None:  # noqa: N802
         """``+a``."""
         self._call("r_add", frame, nodes.Const(0), node.node)
 

@@ -1,6 +1,6 @@
 """The Jinja environment of one template: its lexer, its parser and what a template may name."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Never
 
 from jinja2 import Undefined, nodes
@@ -28,7 +28,7 @@ class TemplateEnvironment(SandboxedEnvironment):
         text: str,
         sources: Collection[str],
         limits: TemplateLimits = DEFAULT_LIMITS,
-        **filters: Callable[..., Any],
+        filters: Mapping[str, Callable[..., Any]] | None = None,
     ) -> None:
         crlf = text.count("\r\n")
         super().__init__(
@@ -40,13 +40,13 @@ class TemplateEnvironment(SandboxedEnvironment):
             newline_sequence="\r\n" if crlf * 2 > text.count("\n") else "\n",
         )
         self.globals.clear()
-        self.filters = {**FILTERS, **filters}
+        self.filters = {**FILTERS, **(filters or {})}
         self._sources = sources
         self._limits = limits
         self._made_lexer: TemplateLexer | None = None
 
     @property
-    def lexer(self) -> TemplateLexer:  # type: ignore[override]
+    def lexer(self) -> TemplateLexer:
         """Counts against this template's limits."""
         if self._made_lexer is None:
             self._made_lexer = TemplateLexer(self, self._sources, self._limits)

@@ -34,7 +34,7 @@ MAX_DECIMALS = 100
 MAX_TEXT = 4_000_000
 
 
-def _number(value: Any, name: str) -> Number:
+def _number(value: Any, name: str) -> int | Decimal:
     number = numeric(value)
     if number is None:
         raise TemplateValueError(f"{name} needs a number, not {described(value)}")
@@ -43,9 +43,10 @@ def _number(value: Any, name: str) -> Number:
 
 def _whole(value: Any, name: str, most: int) -> int:
     number = _number(value, name)
-    if number != int(number) or abs(number) > most:
+    whole = int(number)
+    if number != whole or not -most <= whole <= most:
         raise TemplateValueError(f"{name} needs a whole number up to {most}")
-    return int(number)
+    return whole
 
 
 def _bounded(text: str) -> str:
@@ -467,7 +468,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
 
 
 def contains_ignoring_case(text: Any, part: Any) -> bool:
-    """``contains(a, b)``: whether the text holds the part, in any letter case; for a list, whether it has the member."""
+    """``contains(a, b)``: whether the text holds the part, in any letter case, or the list the member."""
     if text is None or part is None:
         return False
     if isinstance(text, list | tuple):

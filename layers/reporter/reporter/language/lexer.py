@@ -5,8 +5,9 @@ raw state; ``&&``, ``||`` and ``!`` become words; ``source:schema.table`` become
 """
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from decimal import Decimal
+from typing import Any
 
 from jinja2 import Environment
 from jinja2.exceptions import TemplateSyntaxError
@@ -15,6 +16,7 @@ from jinja2.lexer import TOKEN_DATA, TOKEN_RAW_BEGIN, TOKEN_RAW_END, Lexer, Opti
 from reporter.language.limits import TemplateLimits
 from reporter.language.numbers import EXACT_DIGITS
 
+_lstrip: Any = OptionalLStrip
 _WORDS = {"&&": "and", "||": "or", "!": "not"}
 _OPEN, _CLOSE = frozenset("([{"), frozenset(")]}")
 
@@ -53,7 +55,7 @@ class TemplateLexer(Lexer):
             closing = rf"(.*?)((?:{start}(\-|\+|))\s*end{name}\s*(?:\-{end}\s*|{end}))"
             rule = type(root)
             self.rules[state] = [
-                rule(re.compile(closing, re.S), OptionalLStrip(TOKEN_DATA, TOKEN_RAW_END), "#pop"),
+                rule(re.compile(closing, re.S), _lstrip(TOKEN_DATA, TOKEN_RAW_END), "#pop"),
             ]
         for state, rules in self.rules.items():
             if state in {"block_begin", "variable_begin"}:
@@ -103,7 +105,7 @@ class TemplateLexer(Lexer):
                 yield place, "name" if kind == "logic" else kind, _WORDS.get(text, text) if kind == "logic" else text
 
     def _with_tables(self, tokens: Iterator[tuple[int, str, str]]) -> Iterator[tuple[int, str, str]]:
-        """``source : schema . table`` without blanks, where the source is declared, becomes ``source . schema__table``."""
+        """``source:schema.table`` without blanks, where the source is declared, becomes ``source.schema__table``."""
         window: list[tuple[int, str, str]] = []
         before = ""
         for token in tokens:
@@ -129,7 +131,7 @@ class TemplateLexer(Lexer):
         )
 
     def wrap(
-        self, stream: Iterator[tuple[int, str, str]], name: str | None = None, filename: str | None = None
+        self, stream: Iterable[tuple[int, str, str]], name: str | None = None, filename: str | None = None
     ) -> Iterator[Token]:
         """Parser tokens; numbers are exact."""
         for token in super().wrap(stream, name, filename):
@@ -137,9 +139,9 @@ class TemplateLexer(Lexer):
                 yield token
                 continue
             digits = token.value
+            value: Any = int(digits) if digits.isdigit() and len(digits) <= EXACT_DIGITS else None
             if len(digits) > EXACT_DIGITS:
                 raise TemplateSyntaxError(f"a number has more than {EXACT_DIGITS} digits", token.lineno)
-            if digits.isdigit():
-                yield Token(token.lineno, "integer", int(digits))
-            else:
-                yield Token(token.lineno, "float", Decimal(digits))
+            if value is None:
+                value = Decimal(digits)
+            yield Token(token.lineno, "integer" if isinstance(value, int) else "float", value)

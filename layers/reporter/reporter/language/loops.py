@@ -83,7 +83,7 @@ def _rewrite(node: nodes.Node, slots: Slots, numbers: Iterator[int]) -> nodes.No
     return node
 
 
-def _expression(node: nodes.Expr, slots: Slots, numbers: Iterator[int]) -> nodes.Expr:
+def _expression(node: nodes.Node, slots: Slots, numbers: Iterator[int]) -> nodes.Expr:
     made = _rewrite(node, slots, numbers)
     if not isinstance(made, nodes.Expr):
         raise TypeError(type(made).__name__)

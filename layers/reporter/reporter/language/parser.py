@@ -4,7 +4,7 @@ Everything that is not plain data in, text out is refused here, whether or not i
 """
 
 from collections.abc import Callable
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from jinja2 import Environment, nodes
 from jinja2.lexer import Token
@@ -325,7 +325,7 @@ class TemplateParser(Parser):
                 self.fail(f"there is no test {test.name}", test.lineno)
         return parsed
 
-    def parse_call(self, node: nodes.Expr) -> nodes.Expr:
+    def parse_call(self, node: nodes.Expr) -> Any:
         """Only functions and the template's own macros can be called."""
         token = self.stream.current
         call = super().parse_call(node)

@@ -21,7 +21,7 @@ Report = Callable[[str, str, nodes.Node, str], None]
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """``source`` alone: a data source; with ``table``: a table, or one of its ``row``s. ``added``: columns a filter made."""
+    """``source`` alone: a data source; with ``table``: a table, or its ``row``. ``added``: columns a filter made."""
 
     source: str
     table: str = ""

@@ -45,15 +45,14 @@ def render(
     TEMPLATE_RECURSION with the template's line.
     """
     rendering = _Rendering(now.astimezone(ZoneInfo(time_zone)))
-    environment = TemplateEnvironment(text, data.keys(), **rendering.filters())
+    environment = TemplateEnvironment(text, data.keys(), filters=rendering.filters())
     try:
         tree = environment.syntax_tree(text)
         mark_places(tree, output_format)
         escapes = printers(output_format, formula_guard=formula_guard, delimiter=first_line_delimiter(tree))
         keep_values_across_iterations(tree)
         compiler = TemplateCompiler(environment, frozenset(FUNCTIONS))
-        compiler.visit(tree)
-        code = compile(compiler.stream.getvalue(), _CODE_NAME, "exec")
+        code = compile(compiler.code_of(tree), _CODE_NAME, "exec")
     except TemplateSyntaxError as error:
         raise ReportFailure(
             "TEMPLATE_ERROR", error.message or "the template does not parse", int(error.lineno)

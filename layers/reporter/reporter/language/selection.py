@@ -127,7 +127,7 @@ def max_by(rows: Any, name: str, condition: Condition | None, scale: int | None)
 def count_by(rows: Any, name: str, condition: Condition | None, scale: int | None) -> str:
     """``{% count_by %}``; ``name`` and ``scale`` are unused."""
     if condition is None:
-        return NumberText(len(rows_of(rows)) if isinstance(rows, Rows | list | tuple) else 0)
+        return NumberText(len(rows) if isinstance(rows, Rows | list | tuple) else sum(1 for _row in rows_of(rows)))
     return NumberText(sum(1 for row in rows_of(rows) if condition(row)))
 
 
