@@ -168,7 +168,7 @@ class TemplateCompiler(CodeGenerator):
                 self.write(", ")
             self.write(")")
         else:
-            super().visit_Call(node, frame, forward_caller)
+            super().visit_Call(node, frame, forward_caller=forward_caller)
 
     def visit_Filter(self, node: nodes.Filter, frame: Frame) -> None:  # noqa: N802
         """A condition on rows becomes a function of the row."""

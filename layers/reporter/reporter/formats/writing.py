@@ -1,0 +1,44 @@
+"""Writing a document: UTF-8 bytes into a file descriptor, counted and digested on the way."""
+
+import errno
+import hashlib
+import os
+
+from reporter.errors import ReportFailure
+
+
+class DocumentWriter:
+    """``write`` takes text; beyond ``max_bytes`` it raises ``ReportFailure`` TEMPLATE_OUTPUT."""
+
+    def __init__(self, descriptor: int, max_bytes: int) -> None:
+        self._descriptor = descriptor
+        self._max_bytes = max_bytes
+        self._digest = hashlib.sha256()
+        self.size = 0
+
+    @property
+    def sha256(self) -> str:
+        """The digest of everything written, in hexadecimal."""
+        return self._digest.hexdigest()
+
+    def write(self, text: str) -> None:
+        """Append text. Raises ``ReportFailure`` DOCUMENT_INVALID for half of a surrogate pair."""
+        try:
+            content = text.encode()
+        except UnicodeEncodeError:
+            raise ReportFailure("DOCUMENT_INVALID", "the document holds half of a surrogate pair") from None
+        self.size += len(content)
+        if self.size > self._max_bytes:
+            raise self._too_large()
+        self._digest.update(content)
+        view = memoryview(content)
+        try:
+            while view:
+                view = view[os.write(self._descriptor, view) :]
+        except OSError as error:
+            if error.errno == errno.EFBIG:
+                raise self._too_large() from None
+            raise ReportFailure("TEMPLATE_OUTPUT", "there is no room for the document on the worker's disk") from None
+
+    def _too_large(self) -> ReportFailure:
+        return ReportFailure("TEMPLATE_OUTPUT", f"the document is larger than {self._max_bytes} bytes")

@@ -1,0 +1,1 @@
+"""The renderer: a process of its own with an empty environment, and one contained child per report."""
