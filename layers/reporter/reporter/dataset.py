@@ -19,7 +19,7 @@ Batch = list[tuple[Any, ...]]
 
 @dataclass(frozen=True, slots=True)
 class SpooledTable:
-    """Where a table lies. ``offsets`` of its batches in bytes (one more than there are), ``starts`` in rows (likewise)."""
+    """Where a table lies. ``offsets`` of its batches in bytes, ``starts`` in rows; both end with the total."""
 
     source: str
     table: str

@@ -33,6 +33,10 @@ class DocumentBucket:
             raise ReportFailure("TEMPLATE_UNAVAILABLE", "the template's file is not the one that was registered")
         return content
 
+    def read_text(self, key: str, sha256: str) -> str:
+        """A stored template. Raises as ``read_bytes``."""
+        return self.read_bytes(key, sha256).decode()
+
     def store_bytes(self, key: str, content: bytes, content_type: str) -> None:
         """Store a small object under a new key; the same bytes may be there. Raises ``ConditionFailed`` for others."""
         self._put(key, content, content_type, hashlib.sha256(content).hexdigest())

@@ -11,7 +11,7 @@ from reporter.schema import SourceSchema
 
 MAX_ENTRY_BYTES = 4096
 """Parameter Store's standard tier."""
-TYPES = frozenset({"postgresql", "files"})
+TYPES = frozenset({"postgresql"})
 _MEMBERS = frozenset({"id", "externalName", "type", "organizations", "connection", "schemas", "scope", "schemaKey"})
 _CONNECTION = {
     "postgresql": frozenset(

@@ -1,0 +1,181 @@
+"""HTTP by API Gateway: what every call shares. Headers, bodies, queries, and the one shape of an error."""
+
+import json
+import logging
+import re
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Any
+
+from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
+from aws_lambda_powertools.event_handler.exceptions import NotFoundError
+
+from reporter.errors import CODES, FieldProblem, RequestError, Unavailable
+from reporter.exact_json import parse_json, write_json
+from reporter.idempotency import check_key
+from reporter.request import parse_uuid
+
+PROBLEM = "application/problem+json"
+_HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+_log = logging.getLogger("reporter")
+
+
+def make_resolver() -> APIGatewayRestResolver:
+    """A resolver that answers every error with the contract's body."""
+    app = APIGatewayRestResolver(debug=False)
+
+    @app.exception_handler(RequestError)
+    def refused(error: RequestError) -> Response[str]:
+        return problem(error.code, error.message, error.fields, error.status, error.retry_after_seconds)
+
+    @app.exception_handler(Unavailable)
+    def unavailable(error: Unavailable) -> Response[str]:
+        _log.warning(json.dumps({"message": "unavailable", "what": error.message}))
+        return problem(error.code, error.message, {}, 503, error.retry_after_seconds)
+
+    @app.exception_handler(Exception)
+    def unexpected(error: Exception) -> Response[str]:
+        # The type and the place, never the text: it may hold data.
+        trace = error.__traceback__
+        while trace is not None and trace.tb_next is not None:
+            trace = trace.tb_next
+        place = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else ""
+        _log.error(json.dumps({"message": "unexpected", "type": type(error).__name__, "place": place}))
+        return problem("TPL-0018", "something unexpected happened", {}, 500)
+
+    @app.not_found
+    def no_route(_error: NotFoundError) -> Response[str]:
+        path = app.current_event.path
+        known = [*app._static_routes, *app._dynamic_routes]
+        code = "TPL-0049" if any(route.rule.match(path) for route in known) else "TPL-0048"
+        return problem(code, CODES[code].when, {})
+
+    return app
+
+
+def problem(
+    code: str,
+    message: str,
+    fields: Mapping[str, FieldProblem],
+    status: int | None = None,
+    retry_after_seconds: int | None = None,
+) -> Response[str]:
+    """RFC 9457's members and the peer's in one object."""
+    known = CODES[code]
+    status = status or known.status
+    body: dict[str, Any] = {
+        "type": f"urn:reporter:error:{code}",
+        "title": known.title,
+        "status": status,
+        "detail": message,
+        "code": code,
+        "message": message,
+    }
+    if fields:
+        body["fields"] = fields
+    headers = dict(_HEADERS)
+    if retry_after_seconds is not None:
+        headers["Retry-After"] = str(retry_after_seconds)
+    return Response(status_code=status, content_type=PROBLEM, body=write_json(body), headers=headers)
+
+
+def answer(status: int, body: Any, headers: Mapping[str, str] | None = None) -> Response[str]:
+    """JSON, numbers digit for digit; None gives an empty body."""
+    text = "" if body is None else write_json(body)
+    kind = "application/json" if body is not None else None
+    return Response(status_code=status, content_type=kind, body=text, headers={**_HEADERS, **(headers or {})})
+
+
+def created(record: Any, kind: str, replayed: bool) -> Response[str]:
+    """201 for what a key stands for, new or replayed."""
+    headers = {"Location": f"{kind}/{record.id}", "X-Idempotency-Replayed": "true" if replayed else "false"}
+    return answer(HTTPStatus.CREATED, record.as_answer(), headers)
+
+
+class Call:
+    """One HTTP call, read by the contract's rules. Every method raises ``RequestError``."""
+
+    def __init__(self, app: APIGatewayRestResolver) -> None:
+        self._event = app.current_event
+
+    def _header(self, name: str) -> str | None:
+        several = self._event.raw_event.get("multiValueHeaders") or {}
+        single = self._event.raw_event.get("headers") or {}
+        found = [value for key, values in several.items() if key.lower() == name.lower() for value in values]
+        found = found or [value for key, value in single.items() if key.lower() == name.lower()]
+        if len(found) > 1:
+            raise RequestError.at("TPL-0004", name, "must be sent once")
+        return str(found[0]) if found else None
+
+    def organization(self) -> str:
+        """TPL-0004 unless the header holds one UUID."""
+        value = self._header("X-Organization-Id")
+        if value is None:
+            raise RequestError.at("TPL-0004", "X-Organization-Id", "is required")
+        return parse_uuid(value, "TPL-0004", "X-Organization-Id")
+
+    def idempotency_key(self) -> str | None:
+        """``X-Idempotency`` or its alias ``Idempotency-Key``; TPL-0004 when malformed or both differ."""
+        own, alias = self._header("X-Idempotency"), self._header("Idempotency-Key")
+        if own is not None and alias is not None and own != alias:
+            raise RequestError.at("TPL-0004", "X-Idempotency", "differs from Idempotency-Key")
+        return check_key(own if own is not None else alias)
+
+    def content_type(self) -> str:
+        """As sent; empty where there is none."""
+        return self._header("Content-Type") or ""
+
+    def body(self) -> bytes:
+        """The body's bytes, however API Gateway passed them."""
+        text = self._event.body or ""
+        if self._event.is_base64_encoded:
+            import base64
+
+            return base64.b64decode(text)
+        return text.encode("utf-8", "surrogatepass")
+
+    def json(self, max_bytes: int) -> Any:
+        """The parsed body: TPL-0047 when too large, TPL-0017 when it is no strict JSON."""
+        content = self.body()
+        if len(content) > max_bytes:
+            raise RequestError("TPL-0047", f"the body is larger than {max_bytes} bytes")
+        try:
+            return parse_json(content.decode())
+        except UnicodeDecodeError:
+            raise RequestError.at("TPL-0017", "body", "is not UTF-8") from None
+
+    def path_id(self, value: str) -> str:
+        """TPL-0009 unless it is a UUID."""
+        return parse_uuid(value, "TPL-0009", "id")
+
+    def query(self, *names: str) -> str | None:
+        """One query parameter under any of its names. TPL-0019 when it is there twice."""
+        several = self._event.raw_event.get("multiValueQueryStringParameters") or {}
+        single = self._event.raw_event.get("queryStringParameters") or {}
+        merged = {**{name: [value] for name, value in single.items()}, **several}
+        found = [value for name in names for value in merged.get(name, [])]
+        if len(found) > 1:
+            raise RequestError.at("TPL-0019", names[0], "must be given once")
+        return found[0] if found else None
+
+    def number(self, name: str, default: int, check: Callable[[int], bool], code: str, wanted: str) -> int:
+        """A whole number in the query."""
+        text = self.query(name)
+        if text is None:
+            return default
+        if not re.fullmatch(r"-?\d{1,9}", text, re.ASCII) or not check(int(text)):
+            raise RequestError.at(code, name, f"must be {wanted}")
+        return int(text)
+
+    def day(self, *names: str) -> datetime | None:
+        """A date in the query: TPL-0020 unless YYYY-MM-DD."""
+        text = self.query(*names)
+        if text is None:
+            return None
+        try:
+            if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", text, re.ASCII):
+                raise ValueError(text)
+            return datetime.fromisoformat(text).replace(tzinfo=UTC)
+        except ValueError:
+            raise RequestError.at("TPL-0020", names[0], "must be a date like 2024-05-31") from None

@@ -1,0 +1,150 @@
+"""Pages of a table: newest or oldest first, filtered, by page number or by cursor.
+
+DynamoDB applies a limit before its filter, so an empty page with more to come is normal: reading goes on until enough
+has matched. A cursor holds the last id only; the organization always comes from the header.
+"""
+
+import base64
+import binascii
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+
+from reporter.aws.clients import AWS_ERRORS, client
+from reporter.aws.http import Call
+from reporter.aws.items import item
+from reporter.errors import RequestError, Unavailable
+from reporter.exact_json import write_json
+from reporter.identifiers import day_bounds
+from reporter.request import UUID_PATTERN
+
+MAX_LIMIT = 100
+MAX_OFFSET = 10_000
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True, slots=True)
+class PageRequest:
+    """Which page of what. ``matches``: attribute → the text it must equal; ``holds``: the lower-case text it must hold."""
+
+    page: int = 1
+    limit: int = 10
+    ascending: bool = False
+    cursor: str | None = None
+    day: datetime | None = None
+    matches: Mapping[str, str] = field(default_factory=dict)
+    holds: Mapping[str, str] = field(default_factory=dict)
+
+
+def page_request(call: Call, matches: Mapping[str, str], holds: Mapping[str, str] | None = None) -> PageRequest:
+    """Read ``page``, ``limit``, ``sort_order``, ``createdAt`` and ``cursor``. Raises TPL-0019, 0020, 0024 or 0025."""
+    limit = call.number("limit", 10, lambda n: 1 <= n <= MAX_LIMIT, "TPL-0024", f"1 to {MAX_LIMIT}")
+    page = call.number("page", 1, lambda n: n >= 1, "TPL-0019", "a whole number from 1")
+    if page * limit > MAX_OFFSET:
+        raise RequestError.at("TPL-0019", "page", f"pages end at {MAX_OFFSET} items: go on with cursor")
+    order = (call.query("sort_order", "sortOrder") or "desc").lower()
+    if order not in {"asc", "desc"}:
+        raise RequestError.at("TPL-0025", "sort_order", "must be asc or desc")
+    cursor = call.query("cursor")
+    return PageRequest(
+        page=page,
+        limit=limit,
+        ascending=order == "asc",
+        cursor=None if cursor is None else _decoded(cursor),
+        day=call.day("createdAt", "created_at"),
+        matches=matches,
+        holds=holds or {},
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[Item]):
+    """Items and, when there may be more, the cursor that leads to them."""
+
+    items: list[Item]
+    next_cursor: str | None
+
+    def as_answer(self, request: PageRequest, describe: Callable[[Item], Any]) -> dict[str, Any]:
+        """The contract's list."""
+        made = {
+            "items": [describe(item) for item in self.items],
+            "page": request.page,
+            "limit": request.limit,
+            "total": len(self.items),
+        }
+        return made if self.next_cursor is None else {**made, "nextCursor": self.next_cursor}
+
+
+def read_page(
+    table: str,
+    organization_id: str,
+    request: PageRequest,
+    make: Callable[[Any], Item],
+    size_of: Callable[[Item], Any],
+    max_bytes: int,
+) -> Page[Item]:
+    """One page of an organization's rows that are not deleted. Raises ``Unavailable``."""
+    skip = 0 if request.cursor else (request.page - 1) * request.limit
+    query = _query(table, organization_id, request)
+    found: list[Item] = []
+    size = 0
+    try:
+        for page in client("dynamodb").get_paginator("query").paginate(**query):
+            for attributes in page["Items"]:
+                if not _holds(attributes, request.holds):
+                    continue
+                if skip:
+                    skip -= 1
+                    continue
+                made = make(attributes)
+                size += len(write_json(size_of(made)).encode())
+                if found and (len(found) == request.limit or size > max_bytes):
+                    return Page(found, _encoded(str(getattr(found[-1], "id", ""))))
+                found.append(made)
+    except AWS_ERRORS as error:
+        raise Unavailable("the table") from error
+    return Page(found, None)
+
+
+def _query(table: str, organization_id: str, request: PageRequest) -> dict[str, Any]:
+    names = {f"#{name}": name for name in request.matches}
+    values: dict[str, Any] = {f":{name}": value for name, value in request.matches.items()}
+    values[":organization"] = organization_id
+    key = "organizationId = :organization"
+    low, high = day_bounds(request.day) if request.day else ("0", "g")
+    if request.cursor and request.ascending:
+        # No id lies between one id and itself with a suffix.
+        low = max(low, request.cursor + "~")
+    elif request.cursor:
+        high = min(high, request.cursor[:-1] + chr(ord(request.cursor[-1]) - 1) + "~")
+    values |= {":low": low, ":high": high}
+    conditions = ["attribute_not_exists(deletedAt)", *(f"#{name} = :{name}" for name in request.matches)]
+    query: dict[str, Any] = {
+        "TableName": table,
+        "KeyConditionExpression": f"{key} AND id BETWEEN :low AND :high",
+        "FilterExpression": " AND ".join(conditions),
+        "ExpressionAttributeValues": item(values),
+        "ScanIndexForward": request.ascending,
+    }
+    if names:
+        query["ExpressionAttributeNames"] = names
+    return query
+
+
+def _holds(attributes: Mapping[str, Any], holds: Mapping[str, str]) -> bool:
+    return all(text in attributes.get(name, {}).get("S", "").lower() for name, text in holds.items())
+
+
+def _encoded(last_id: str) -> str:
+    return base64.urlsafe_b64encode(last_id.encode()).decode().rstrip("=")
+
+
+def _decoded(cursor: str) -> str:
+    try:
+        text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
+        if not UUID_PATTERN.fullmatch(text):
+            raise ValueError(cursor)
+    except (ValueError, binascii.Error):
+        raise RequestError.at("TPL-0019", "cursor", "is not one this service gave out") from None
+    return text

@@ -1,0 +1,1 @@
+"""The local stack: a real deployment of template.yaml on this machine, without Docker."""
