@@ -25,16 +25,13 @@ def make_resolver() -> APIGatewayRestResolver:
     """A resolver that answers every error with the contract's body."""
     app = APIGatewayRestResolver(debug=False)
 
-    @app.exception_handler(RequestError)
     def refused(error: RequestError) -> Response[str]:
         return problem(error.code, error.message, error.fields, error.status, error.retry_after_seconds)
 
-    @app.exception_handler(Unavailable)
     def unavailable(error: Unavailable) -> Response[str]:
         _log.warning(json.dumps({"message": "unavailable", "what": error.message}))
         return problem(error.code, error.message, {}, 503, error.retry_after_seconds)
 
-    @app.exception_handler(Exception)
     def unexpected(error: Exception) -> Response[str]:
         # The type and the place, never the text: it may hold data.
         trace = error.__traceback__
@@ -44,13 +41,16 @@ def make_resolver() -> APIGatewayRestResolver:
         _log.error(json.dumps({"message": "unexpected", "type": type(error).__name__, "place": place}))
         return problem("TPL-0018", "something unexpected happened", {}, 500)
 
-    @app.not_found
     def no_route(_error: NotFoundError) -> Response[str]:
         path = app.current_event.path
         known = [*app._static_routes, *app._dynamic_routes]
         code = "TPL-0049" if any(route.rule.match(path) for route in known) else "TPL-0048"
         return problem(code, CODES[code].when, {})
 
+    app.exception_handler(RequestError)(refused)
+    app.exception_handler(Unavailable)(unavailable)
+    app.exception_handler(Exception)(unexpected)
+    app.not_found(no_route)
     return app
 
 

@@ -26,7 +26,7 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True, slots=True)
 class PageRequest:
-    """Which page of what. ``matches``: attribute → the text it must equal; ``holds``: the lower-case text it must hold."""
+    """Which page of what. ``matches``: attribute → the text it equals; ``holds``: the lower-case text it holds."""
 
     page: int = 1
     limit: int = 10

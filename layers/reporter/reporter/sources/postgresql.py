@@ -122,8 +122,10 @@ class PostgresqlSource:
                 options=f"-c statement_timeout={self._read_seconds * 1000} -c timezone=UTC",
                 application_name="reporter",
             )
-        for kind, loader in {"float4": _Double, "float8": _Double, "numeric": _Exact, "uuid": _Text}.items():
-            connection.adapters.register_loader(kind, loader)
+        connection.adapters.register_loader("float4", _Double)
+        connection.adapters.register_loader("float8", _Double)
+        connection.adapters.register_loader("numeric", _Exact)
+        connection.adapters.register_loader("uuid", _Text)
         set_json_loads(lambda text: json.loads(text, parse_float=Decimal), connection)
         try:
             yield connection

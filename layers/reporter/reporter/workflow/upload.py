@@ -1,0 +1,277 @@
+"""Registering and changing templates: nothing that cannot render is accepted, and versions never change."""
+
+import hashlib
+import unicodedata
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Protocol
+
+from reporter.document import CONTENT_TYPES
+from reporter.errors import ConditionFailed, FieldProblem, ReportFailure, RequestError, Unavailable
+from reporter.exact_json import canonical_hash
+from reporter.idempotency import Idempotency, KeyedCall, Reservation
+from reporter.language.check import CheckedTemplate, check
+from reporter.ports import Clock, Sources
+from reporter.request import parse_time_zone
+from reporter.template import Template
+
+ENDPOINT = "POST /v1/templates"
+MAX_DESCRIPTION = 1000
+MAX_FILE_NAME = 255
+MAX_DAYS = 3650
+CHANGE_ATTEMPTS = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upload:
+    """A form as sent; None where a part is missing. ``file_name`` and ``content`` come together."""
+
+    file_name: str | None = None
+    content: bytes | None = None
+    output_format: str | None = None
+    description: str | None = None
+    time_zone: str | None = None
+    formula_guard: str | None = None
+    expires_after_days: str | None = None
+
+
+class TemplateStorage(Protocol):
+    """The template table, for writing."""
+
+    def find(self, organization_id: str, template_id: str) -> Template | None: ...
+    def get(self, organization_id: str, template_id: str) -> Template | None: ...
+    def add(self, template: Template, reservation: Reservation) -> None: ...
+    def replace(self, old: Template, new: Template) -> None: ...
+
+
+class Files(Protocol):
+    """The bucket, for templates."""
+
+    def store_bytes(self, key: str, content: bytes, content_type: str) -> None: ...
+    def read_bytes(self, key: str, sha256: str) -> bytes: ...
+    def discard(self, key: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class UploadPorts:
+    """What uploads need."""
+
+    templates: TemplateStorage
+    files: Files
+    sources: Sources
+    idempotency: Idempotency
+    clock: Clock
+    new_id: Callable[[datetime], str]
+
+
+def register(
+    organization_id: str, upload: Upload, key: str | None, ports: UploadPorts, context: Any
+) -> tuple[Template, bool]:
+    """A new template, or the one this key already stands for.
+
+    Raises ``RequestError`` TPL-0001 to 0007, 0014, 0030 to 0032, 0035, 0039 or 0040, and ``Unavailable``.
+    """
+    _require(upload, ("outputFormat", upload.output_format), ("description", upload.description))
+    options = _options(upload)
+    content, file_name = _file(upload, options["output_format"])
+    digest = hashlib.sha256(content).hexdigest()
+    content_hash = canonical_hash({"sha256": digest, "fileName": file_name, **options})
+    derived = key is None
+    call = KeyedCall(organization_id, ENDPOINT, content_hash if key is None else key, content_hash, derived)
+    work = _Registration(organization_id, content, file_name, digest, options, ports)
+    return ports.idempotency.run(call, work, context)
+
+
+def change(organization_id: str, template_id: str, upload: Upload, ports: UploadPorts) -> Template:
+    """A new version where the file, the format or an option changes; else only description and ``updatedAt``."""
+    if upload.output_format is not None and upload.content is None:
+        raise RequestError.at("TPL-0010", "outputFormat", "a new output format needs a new file")
+    options = _options(upload)
+    for _attempt in range(CHANGE_ATTEMPTS):
+        old = _existing(organization_id, template_id, ports)
+        new = _changed(old, upload, options, ports)
+        try:
+            ports.templates.replace(old, new)
+        except ConditionFailed:
+            continue
+        return new
+    raise Unavailable("the template, which others are changing,")
+
+
+def remove(organization_id: str, template_id: str, ports: UploadPorts) -> None:
+    """Soft-delete. Raises ``RequestError`` TPL-0011, also the second time."""
+    for _attempt in range(CHANGE_ATTEMPTS):
+        old = _existing(organization_id, template_id, ports)
+        now = ports.clock()
+        try:
+            ports.templates.replace(old, replace(old, deleted_at=now, updated_at=now))
+        except ConditionFailed:
+            continue
+        return
+    raise Unavailable("the template, which others are changing,")
+
+
+def _existing(organization_id: str, template_id: str, ports: UploadPorts) -> Template:
+    found = ports.templates.get(organization_id, template_id)
+    if found is None:
+        raise RequestError("TPL-0011", "no such template")
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Registration:
+    """The work behind one key."""
+
+    organization_id: str
+    content: bytes
+    file_name: str
+    digest: str
+    options: Mapping[str, Any]
+    ports: UploadPorts
+
+    def make(self, reserve: Callable[[str], Reservation]) -> Template:
+        checked = _checked(self.content, self.options["output_format"], self.organization_id, self.ports)
+        now = self.ports.clock()
+        template_id = self.ports.new_id(now)
+        template = Template(
+            id=template_id,
+            organization_id=self.organization_id,
+            file_name=self.file_name,
+            version=1,
+            content_key=_content_key(self.organization_id, template_id, 1, self.digest),
+            sha256=self.digest,
+            created_at=now,
+            updated_at=now,
+            reads=checked.reads,
+            warnings=checked.warnings,
+            **self.options,
+        )
+        _store(template, self.content, self.ports)
+        self.ports.templates.add(template, reserve(template_id))
+        return template
+
+    def find(self, record_id: str) -> Template | None:
+        return self.ports.templates.find(self.organization_id, record_id)
+
+    def complete(self, made: Template) -> None:
+        """A template needs nothing more."""
+
+
+def _changed(old: Template, upload: Upload, options: Mapping[str, Any], ports: UploadPorts) -> Template:
+    now = ports.clock()
+    options = {name: value for name, value in options.items() if value is not None}
+    new = replace(old, updated_at=now, **options)
+    if upload.content is None:
+        rendering = (new.time_zone, new.formula_guard, new.expires_after_days)
+        if rendering == (old.time_zone, old.formula_guard, old.expires_after_days):
+            return new
+        made = _new_version(new, old.sha256)
+        _store(made, _bytes(old, ports), ports)
+        return made
+    content, file_name = _file(upload, new.output_format)
+    checked = _checked(content, new.output_format, old.organization_id, ports)
+    made = _new_version(new, hashlib.sha256(content).hexdigest())
+    made = replace(made, file_name=file_name, reads=checked.reads, warnings=checked.warnings)
+    _store(made, content, ports)
+    return made
+
+
+def _bytes(template: Template, ports: UploadPorts) -> bytes:
+    try:
+        return ports.files.read_bytes(template.content_key, template.sha256)
+    except ReportFailure:
+        raise Unavailable("the template's file") from None
+
+
+def _new_version(template: Template, digest: str) -> Template:
+    version = template.version + 1
+    key = _content_key(template.organization_id, template.id, version, digest)
+    return replace(template, version=version, content_key=key, sha256=digest)
+
+
+def _content_key(organization_id: str, template_id: str, version: int, digest: str) -> str:
+    """Ids and a digest only. The digest keeps two changes at once from claiming one key."""
+    return f"templates/{organization_id}/{template_id}/{version}-{digest[:16]}"
+
+
+def _store(template: Template, content: bytes, ports: UploadPorts) -> None:
+    try:
+        ports.files.store_bytes(template.content_key, content, "text/plain; charset=utf-8")
+    except ConditionFailed:
+        raise Unavailable("the template's file") from None
+
+
+def _require(upload: Upload, *fields: tuple[str, str | None]) -> None:
+    blank = {name: FieldProblem(message="is required") for name, value in fields if value is None or not value.strip()}
+    if upload.content is None:
+        raise RequestError.at("TPL-0005", "template", "a file is required")
+    if blank:
+        raise RequestError("TPL-0001", f"missing or blank: {', '.join(blank)}", blank)
+
+
+def _options(upload: Upload) -> dict[str, Any]:
+    if upload.description is not None and not upload.description.strip():
+        raise RequestError.at("TPL-0001", "description", "must not be blank")
+    if upload.description is not None and len(upload.description) > MAX_DESCRIPTION:
+        raise RequestError.at("TPL-0001", "description", f"must not be longer than {MAX_DESCRIPTION} characters")
+    return {
+        name: value
+        for name, value in {
+            "output_format": None if upload.output_format is None else _format(upload.output_format),
+            "description": upload.description,
+            "time_zone": None if upload.time_zone is None else parse_time_zone(upload.time_zone),
+            "formula_guard": None if upload.formula_guard is None else _switch(upload.formula_guard),
+            "expires_after_days": None if upload.expires_after_days is None else _days(upload.expires_after_days),
+        }.items()
+        if value is not None
+    }
+
+
+def _format(text: str) -> str:
+    if text.strip().upper() not in CONTENT_TYPES:
+        raise RequestError.at("TPL-0003", "outputFormat", f"must be one of {', '.join(CONTENT_TYPES)}")
+    return text.strip().upper()
+
+
+def _switch(text: str) -> bool:
+    if text.lower() not in {"true", "false"}:
+        raise RequestError.at("TPL-0017", "formulaGuard", "must be true or false")
+    return text.lower() == "true"
+
+
+def _days(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:6]) <= MAX_DAYS:
+        raise RequestError.at("TPL-0017", "expiresAfterDays", f"must be 1 to {MAX_DAYS}")
+    return int(text)
+
+
+def _file(upload: Upload, output_format: str) -> tuple[bytes, str]:
+    name = _clean_name(upload.file_name or "")
+    wanted = (".tpl", ".xlsx") if output_format == "XLSX" else (".tpl",)
+    if not name.lower().endswith(wanted):
+        raise RequestError.at("TPL-0002", "template", f"the file's name must end in {' or '.join(wanted)}")
+    content = upload.content or b""
+    if not content:
+        raise RequestError.at("TPL-0006", "template", "the file is empty")
+    if name.lower().endswith(".xlsx"):
+        raise RequestError.at("TPL-0007", "template", "the file is not a workbook this service can fill")
+    return content, name
+
+
+def _clean_name(name: str) -> str:
+    """The last part of a path, without control and direction characters; it is shown, never used as a key."""
+    base = unicodedata.normalize("NFC", name).replace("\\", "/").rpartition("/")[2]
+    return "".join(c for c in base if unicodedata.category(c) not in {"Cc", "Cf", "Cs"})[:MAX_FILE_NAME]
+
+
+def _checked(content: bytes, output_format: str, organization_id: str, ports: UploadPorts) -> CheckedTemplate:
+    try:
+        text = content.decode()
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        problem = {"template": FieldProblem(message="is not UTF-8 text", line=line)}
+        raise RequestError("TPL-0007", f"line {line}: the template is not UTF-8 text", problem) from None
+    if "\0" in text:
+        raise RequestError.at("TPL-0007", "template", "holds the NUL character")
+    return check(text, output_format, ports.sources.for_organization(organization_id))
