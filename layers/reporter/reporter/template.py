@@ -11,6 +11,15 @@ Reads = Mapping[str, Mapping[str, tuple[str, ...]]]
 """What a template touches: source → qualified table → sorted columns."""
 
 
+@dataclass(frozen=True, slots=True)
+class Version:
+    """Where the bytes of an earlier version lie."""
+
+    version: int
+    content_key: str
+    sha256: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Template:
     """The current version of a template. ``content_key`` names that version's bytes in the bucket."""
@@ -32,6 +41,7 @@ class Template:
     schema_key: str | None = None
     expires_after_days: int | None = None
     deleted_at: datetime | None = None
+    history: tuple[Version, ...] = ()
 
     def expiry(self, accepted_at: datetime) -> datetime | None:
         """When a report accepted at that moment expires, if the template says so."""

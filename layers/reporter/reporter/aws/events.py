@@ -1,13 +1,49 @@
-"""What others hear of a report's end, on EventBridge."""
+"""EventBridge: reports requested by events, and what others hear of a report's end."""
 
 import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 
 from reporter.aws.clients import AWS_ERRORS, client
-from reporter.errors import Unavailable
+from reporter.errors import RequestError, Unavailable
+from reporter.exact_json import parse_json
+from reporter.idempotency import check_key
 from reporter.report import Report, Status
-from reporter.request import rfc3339
+from reporter.request import ReportRequest, parse_uuid, rfc3339
 
 SOURCE = "reporter"
+
+
+@dataclass(frozen=True, slots=True)
+class RequestedReport:
+    """A request that came as an event; its id is the key unless it names one."""
+
+    request: ReportRequest
+    key: str | None
+
+
+def requested(event: Mapping[str, Any], now: datetime) -> RequestedReport:
+    """Read an EventBridge event, a schedule's input or a direct invoke: the request's members with ``organizationId``.
+
+    Raises ``RequestError`` as POST /v1/reports does.
+    """
+    detail = event.get("detail") if "detail-type" in event else event
+    if not isinstance(detail, Mapping):
+        raise RequestError.at("TPL-0017", "detail", "must be an object")
+    if detail.get("organizationId") is None:
+        raise RequestError.at("TPL-0016", "organizationId", "required")
+    organization = parse_uuid(detail["organizationId"], "TPL-0004", "organizationId")
+    key = detail.get("idempotencyKey")
+    if key is None and "detail-type" in event:
+        key = f"event:{event['id']}"
+    if key is not None and not isinstance(key, str):
+        raise RequestError.at("TPL-0017", "idempotencyKey", "must be a text")
+    # Lambda has parsed the event with binary floats; their shortest text is what the sender wrote.
+    body = {name: value for name, value in detail.items() if name not in {"organizationId", "idempotencyKey"}}
+    exact = parse_json(json.dumps(body), "detail")
+    return RequestedReport(ReportRequest.from_json(organization, exact, now), check_key(key))
 
 
 class EventBridgeEvents:

@@ -168,6 +168,15 @@ class Call:
             raise RequestError.at(code, name, f"must be {wanted}")
         return int(text)
 
+    def flag(self, name: str, default: bool) -> bool:
+        """``true`` or ``false`` in the query."""
+        text = self.query(name)
+        if text is None:
+            return default
+        if text.lower() not in {"true", "false"}:
+            raise RequestError.at("TPL-0019", name, "must be true or false")
+        return text.lower() == "true"
+
     def day(self, *names: str) -> datetime | None:
         """A date in the query: TPL-0020 unless YYYY-MM-DD."""
         text = self.query(*names)

@@ -9,7 +9,7 @@ from reporter.aws.items import from_json_text, item, json_text, moment, moment_t
 from reporter.aws.reservations import add_with_reservation
 from reporter.errors import ConditionFailed, Unavailable
 from reporter.idempotency import Reservation
-from reporter.template import Template
+from reporter.template import Template, Version
 
 
 class TemplateStore:
@@ -74,6 +74,7 @@ def item_of(template: Template) -> dict[str, Any]:
             "schemaKey": template.schema_key,
             "expiresAfterDays": template.expires_after_days,
             "deletedAt": moment_text(template.deleted_at),
+            "history": json_text([[old.version, old.content_key, old.sha256] for old in template.history]),
         }
     )
 
@@ -100,4 +101,5 @@ def template_of(attributes: Mapping[str, Any]) -> Template:
         schema_key=row.get("schemaKey"),
         expires_after_days=row.get("expiresAfterDays"),
         deleted_at=moment(row.get("deletedAt")),
+        history=tuple(Version(*old) for old in from_json_text(row["history"])),
     )

@@ -14,12 +14,13 @@ from reporter.idempotency import Idempotency, KeyedCall, Reservation
 from reporter.language.check import CheckedTemplate, check
 from reporter.ports import Clock, Sources
 from reporter.request import parse_time_zone
-from reporter.template import Template
+from reporter.template import Template, Version
 
 ENDPOINT = "POST /v1/templates"
 MAX_DESCRIPTION = 1000
 MAX_FILE_NAME = 255
 MAX_DAYS = 3650
+MAX_HISTORY = 500
 CHANGE_ATTEMPTS = 3
 
 
@@ -89,7 +90,7 @@ def change(organization_id: str, template_id: str, upload: Upload, ports: Upload
         raise RequestError.at("TPL-0010", "outputFormat", "a new output format needs a new file")
     options = _options(upload)
     for _attempt in range(CHANGE_ATTEMPTS):
-        old = _existing(organization_id, template_id, ports)
+        old = existing(organization_id, template_id, ports)
         new = _changed(old, upload, options, ports)
         try:
             ports.templates.replace(old, new)
@@ -102,7 +103,7 @@ def change(organization_id: str, template_id: str, upload: Upload, ports: Upload
 def remove(organization_id: str, template_id: str, ports: UploadPorts) -> None:
     """Soft-delete. Raises ``RequestError`` TPL-0011, also the second time."""
     for _attempt in range(CHANGE_ATTEMPTS):
-        old = _existing(organization_id, template_id, ports)
+        old = existing(organization_id, template_id, ports)
         now = ports.clock()
         try:
             ports.templates.replace(old, replace(old, deleted_at=now, updated_at=now))
@@ -112,7 +113,20 @@ def remove(organization_id: str, template_id: str, ports: UploadPorts) -> None:
     raise Unavailable("the template, which others are changing,")
 
 
-def _existing(organization_id: str, template_id: str, ports: UploadPorts) -> Template:
+def content(organization_id: str, template_id: str, version: int, ports: UploadPorts) -> tuple[str, str]:
+    """File name and text of a version; 0 is the current one. Raises ``RequestError`` TPL-0011."""
+    template = existing(organization_id, template_id, ports)
+    if version not in {0, template.version}:
+        known = {old.version: old for old in template.history}
+        if version not in known:
+            raise RequestError("TPL-0011", f"the template has no version {version}")
+        template = replace(template, content_key=known[version].content_key, sha256=known[version].sha256)
+    shown = template.file_name.encode("ascii", "ignore").decode().replace('"', "")
+    return shown, _bytes(template, ports).decode()
+
+
+def existing(organization_id: str, template_id: str, ports: UploadPorts) -> Template:
+    """The template. Raises ``RequestError`` TPL-0011."""
     found = ports.templates.get(organization_id, template_id)
     if found is None:
         raise RequestError("TPL-0011", "no such template")
@@ -187,7 +201,8 @@ def _bytes(template: Template, ports: UploadPorts) -> bytes:
 def _new_version(template: Template, digest: str) -> Template:
     version = template.version + 1
     key = _content_key(template.organization_id, template.id, version, digest)
-    return replace(template, version=version, content_key=key, sha256=digest)
+    kept = (*template.history, Version(template.version, template.content_key, template.sha256))[-MAX_HISTORY:]
+    return replace(template, version=version, content_key=key, sha256=digest, history=kept)
 
 
 def _content_key(organization_id: str, template_id: str, version: int, digest: str) -> str:

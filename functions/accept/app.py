@@ -1,0 +1,48 @@
+"""POST /v1/reports, and the same request as an event, from a schedule or by a direct invoke."""
+
+from typing import Any
+
+from reporter.assembly import clock, source_registry
+from reporter.aws.events import requested
+from reporter.aws.http import Call, created, make_resolver
+from reporter.aws.idempotency import PowertoolsIdempotency
+from reporter.aws.render_queue import SqsRenderQueue
+from reporter.aws.report_table import ReportTable
+from reporter.aws.template_store import TemplateStore
+from reporter.identifiers import new_id
+from reporter.request import ReportRequest
+from reporter.settings import AcceptSettings
+from reporter.workflow.accept import AcceptPorts, accept
+
+settings = AcceptSettings.from_env()
+ports = AcceptPorts(
+    reports=ReportTable(settings.report_table, settings.idempotency_table),
+    templates=TemplateStore(settings.template_table),
+    sources=source_registry(settings),
+    queue=SqsRenderQueue(settings.render_queue_url),
+    idempotency=PowertoolsIdempotency(
+        settings.idempotency_table, settings.idempotency_hours * 3600, settings.derived_key_seconds, clock, new_id
+    ),
+    clock=clock,
+    new_id=new_id,
+)
+app = make_resolver()
+
+
+@app.post("/v1/reports")
+def post_report() -> Any:
+    """Accept a report."""
+    call = Call(app)
+    organization, key = call.organization(), call.idempotency_key()
+    request = ReportRequest.from_json(organization, call.json(settings.max_body_bytes), clock())
+    report, replayed = accept(request, key, ports, app.lambda_context)
+    return created(report, "reports", replayed)
+
+
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """API Gateway's events go to the routes; everything else is a request in itself."""
+    if "httpMethod" in event:
+        return app.resolve(event, context)
+    command = requested(event, clock())
+    report, replayed = accept(command.request, command.key, ports, context)
+    return {"id": report.id, "status": str(report.status), "replayed": replayed}

@@ -1,0 +1,94 @@
+"""Registering, changing and reading templates."""
+
+from typing import Any
+
+from aws_lambda_powertools.event_handler import Response
+from reporter.assembly import clock, source_registry
+from reporter.aws.document_bucket import DocumentBucket
+from reporter.aws.http import Call, answer, created, make_resolver
+from reporter.aws.idempotency import PowertoolsIdempotency
+from reporter.aws.paging import page_request, read_page
+from reporter.aws.template_store import TemplateStore, template_of
+from reporter.aws.uploads import upload_of
+from reporter.identifiers import new_id
+from reporter.settings import TemplateSettings
+from reporter.template import Template
+from reporter.workflow.describe import template_filters
+from reporter.workflow.upload import UploadPorts, change, content, existing, register, remove
+
+settings = TemplateSettings.from_env()
+ports = UploadPorts(
+    templates=TemplateStore(settings.template_table, settings.idempotency_table),
+    files=DocumentBucket(settings.document_bucket),
+    sources=source_registry(settings),
+    idempotency=PowertoolsIdempotency(
+        settings.idempotency_table, settings.idempotency_hours * 3600, settings.derived_key_seconds, clock, new_id
+    ),
+    clock=clock,
+    new_id=new_id,
+)
+app = make_resolver()
+
+
+@app.post("/v1/templates")
+def post_template() -> Any:
+    """Register a template."""
+    call = Call(app)
+    organization, key = call.organization(), call.idempotency_key()
+    upload = upload_of(call, settings.max_upload_bytes)
+    template, replayed = register(organization, upload, key, ports, app.lambda_context)
+    return created(template, "templates", replayed)
+
+
+@app.get("/v1/templates")
+def list_templates() -> Any:
+    """An organization's templates, newest first."""
+    call = Call(app)
+    organization = call.organization()
+    holds = {"description": text.lower()} if (text := call.query("description")) else {}
+    request = page_request(call, template_filters(call.query("outputFormat", "output_format")), holds)
+    page = read_page(
+        settings.template_table, organization, request, template_of, Template.as_answer, settings.max_answer_bytes
+    )
+    return answer(200, page.as_answer(request, Template.as_answer))
+
+
+@app.get("/v1/templates/<template_id>")
+def get_template(template_id: str) -> Any:
+    """One template."""
+    call = Call(app)
+    return answer(200, existing(call.organization(), call.path_id(template_id), ports).as_answer())
+
+
+@app.get("/v1/templates/<template_id>/content")
+def get_content(template_id: str) -> Any:
+    """The template's file, of the current or an earlier version."""
+    call = Call(app)
+    organization, found = call.organization(), call.path_id(template_id)
+    version = call.number("version", 0, lambda n: n >= 1, "TPL-0019", "a version's number")
+    name, text = content(organization, found, version, ports)
+    disposition = f'attachment; filename="{name}"'
+    headers = {"Content-Disposition": disposition, "X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
+    return Response(status_code=200, content_type="text/plain; charset=utf-8", body=text, headers=headers)
+
+
+@app.patch("/v1/templates/<template_id>")
+def patch_template(template_id: str) -> Any:
+    """Change a template; a new file or option makes a new version."""
+    call = Call(app)
+    organization, found = call.organization(), call.path_id(template_id)
+    upload = upload_of(call, settings.max_upload_bytes)
+    return answer(200, change(organization, found, upload, ports).as_answer())
+
+
+@app.delete("/v1/templates/<template_id>")
+def delete_template(template_id: str) -> Any:
+    """Soft-delete a template; its reports stay."""
+    call = Call(app)
+    remove(call.organization(), call.path_id(template_id), ports)
+    return answer(204, None)
+
+
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """API Gateway's events."""
+    return app.resolve(event, context)

@@ -1,0 +1,88 @@
+"""The worker: one message, one report, to its end or back into the queue."""
+
+import json
+import logging
+from typing import Any
+
+from reporter.renderer.client import Renderer
+from reporter.renderer.containment import Limits
+from reporter.settings import WorkerSettings
+
+settings = WorkerSettings.from_env()
+# Before any client exists: the renderer must never have shared memory with credentials.
+renderer = Renderer(
+    Limits(
+        seconds=settings.render_seconds,
+        cpu_seconds=settings.render_cpu_seconds,
+        memory_bytes=settings.render_memory_bytes,
+        output_bytes=settings.max_output_bytes,
+    )
+)
+
+from reporter.assembly import clock, source_registry  # noqa: E402
+from reporter.aws.document_bucket import DocumentBucket, document_key  # noqa: E402
+from reporter.aws.events import EventBridgeEvents  # noqa: E402
+from reporter.aws.render_queue import SqsRenderQueue  # noqa: E402
+from reporter.aws.report_table import ReportTable  # noqa: E402
+from reporter.errors import ReportFailure, Unavailable  # noqa: E402
+from reporter.message import RenderMessage  # noqa: E402
+from reporter.press import Press  # noqa: E402
+from reporter.workflow.fulfil import FulfilLimits, FulfilPorts, TryLater, fulfil  # noqa: E402
+
+log = logging.getLogger("reporter")
+queue = SqsRenderQueue(settings.render_queue_url)
+documents = DocumentBucket(settings.document_bucket)
+press = Press(
+    source_registry(settings),
+    documents,
+    renderer,
+    clock,
+    max_rows=settings.max_rows,
+    max_bytes=settings.max_spool_bytes,
+)
+ports = FulfilPorts(
+    reports=ReportTable(settings.report_table),
+    documents=documents,
+    events=EventBridgeEvents(settings.event_bus),
+    press=press,
+    clock=clock,
+    document_key=document_key,
+)
+limits = FulfilLimits(
+    max_attempts=settings.max_attempts,
+    lease_seconds=settings.lease_seconds,
+    heartbeat_seconds=settings.heartbeat_seconds,
+    retry_delay_seconds=settings.retry_delay_seconds,
+)
+
+
+def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
+    """A partial batch response: only what must come back is named."""
+    failed = [record["messageId"] for record in event["Records"] if not done(record)]
+    return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
+
+
+def done(record: dict[str, Any]) -> bool:
+    """Whether a message is finished with. Whatever one record provokes, the others of its batch are not touched."""
+    try:
+        message = RenderMessage.from_text(record["body"])
+        fulfil(message, ports, limits, lambda seconds: queue.hide(record["receiptHandle"], seconds))
+    except TryLater as later:
+        log.warning(json.dumps({"message": "the report is tried again", "reason": str(later), "in": later.seconds}))
+        return _hidden(record, later.seconds)
+    except ReportFailure as failure:
+        # Not ours to read: it goes to the dead-letter queue, where somebody can look at it.
+        log.error(json.dumps({"message": failure.message, "id": record.get("messageId")}))
+        return False
+    except BaseException as error:
+        log.error(json.dumps({"message": "unexpected", "type": type(error).__name__}), exc_info=True)
+        return _hidden(record, settings.retry_delay_seconds)
+    return True
+
+
+def _hidden(record: dict[str, Any], seconds: int) -> bool:
+    try:
+        queue.hide(record["receiptHandle"], seconds)
+    except Unavailable:
+        log.warning(json.dumps({"message": "the message comes back when its visibility timeout ends"}))
+    return False

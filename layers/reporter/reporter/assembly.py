@@ -1,0 +1,27 @@
+"""What several doors assemble alike from their settings."""
+
+from datetime import UTC, datetime
+
+from reporter.aws.clients import client
+from reporter.settings import SourceSettings
+from reporter.sources.registry import SourceRegistry
+
+
+def clock() -> datetime:
+    """The time, in UTC."""
+    return datetime.now(UTC)
+
+
+def source_registry(settings: SourceSettings) -> SourceRegistry:
+    """The registry of data sources as the settings have it."""
+    return SourceRegistry(
+        client,
+        stage=settings.stage,
+        schema_table=settings.schema_table,
+        bucket=settings.document_bucket,
+        cache_seconds=settings.source_cache_seconds,
+        schema_seconds=settings.schema_cache_seconds,
+        connect_seconds=settings.source_connect_seconds,
+        read_seconds=settings.source_read_seconds,
+        allow_private=settings.allow_private_sources,
+    )
