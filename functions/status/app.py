@@ -1,6 +1,6 @@
 """Reading reports: one, many, their documents; health and the API's description."""
 
-from pathlib import Path
+from importlib import resources
 from typing import Any
 
 from aws_lambda_powertools.event_handler import Response
@@ -58,7 +58,7 @@ def health() -> Any:
 @app.get("/openapi.json")
 def openapi() -> Any:
     """The API's description, as generated from the doors' routes."""
-    text = (Path(__file__).parent / "openapi.json").read_text(encoding="utf-8")
+    text = resources.files("reporter").joinpath("openapi.json").read_text(encoding="utf-8")
     return Response(status_code=200, content_type="application/json", body=text)
 
 
