@@ -1,0 +1,140 @@
+"""``python -m local up|down|demo|logs``: the local stack from a shell."""
+
+import json
+import os
+import shutil
+import sys
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import psycopg
+
+from local import stack
+from local.api import Api
+from local.paths import LOGS, ROOT, STATE, URL
+from local.postgresql import EmbeddedPostgres
+from local.shell import StepFailed, step
+from samples import ledger
+
+SAMPLES = {"balance_4010": "XML", "statement": "HTML", "operations": "CSV", "receipt": "TXT", "accounts": "JSON"}
+"""Template → output format."""
+
+
+def up(sources: Path | None = None) -> tuple[stack.Running, EmbeddedPostgres | None]:
+    """Build, start, deploy; with the samples unless ``sources`` names other data sources."""
+    if stack.Running.saved() is not None:
+        down()
+    STATE.mkdir(exist_ok=True)
+    stack.build()
+    postgres = None
+    entries: list[dict[str, Any]]
+    if sources is None:
+        with step("starting PostgreSQL and loading the sample ledger"):
+            postgres = EmbeddedPostgres()
+            postgres.start()
+            ledger.load(postgres.dsn())
+        entries = ledger.sources("127.0.0.1", postgres.port, postgres.user, postgres.password)
+    else:
+        entries = json.loads(sources.read_text())
+    port, pid = stack.start_aws()
+    running = stack.Running(port, pid, postgres.pid if postgres else 0, "", {})
+    try:
+        outputs = stack.deploy(port)
+        with step("registering data sources"):
+            stack.register_sources(running.endpoint, entries)
+    except BaseException:
+        stack.stop(running)
+        raise
+    running = stack.Running(port, pid, running.postgres_pid, stack.api_url(port, outputs), outputs)
+    running.save()
+    return running, postgres
+
+
+def down() -> None:
+    """Stop what ``up`` started."""
+    running = stack.Running.saved()
+    if running is None:
+        print("Nothing runs.")
+        return
+    stack.stop(running)
+    (STATE / "state.json").unlink()
+    URL.unlink(missing_ok=True)
+
+
+def demo() -> None:
+    """The main job from end to end: five templates, five reports, five documents on disk, the stack stopped again."""
+    print("Reporter, from template to document, on this machine:")
+    running, postgres = up()
+    if postgres is None:
+        raise StepFailed("the demo runs on the samples")
+    try:
+        api = Api(running.url, ledger.ORGANIZATION)
+        folder = ROOT / "reports"
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        made: dict[str, Path] = {}
+        for name, output_format in SAMPLES.items():
+            with step(f"{name}: template, report, document"):
+                template = api.register(name, (ROOT / "samples" / "templates" / f"{name}.tpl").read_bytes(), output_format)
+                report = api.order(template, {})
+                api.finished(report)
+                _file, content = api.download(report)
+                made[name] = folder / f"{name}.{output_format.lower()}"
+                made[name].write_bytes(content)
+        with step("checking the totals against SQL"):
+            check_totals(made, postgres)
+    finally:
+        down()
+    print("\nThe documents:")
+    for path in made.values():
+        print(f"  {path.relative_to(ROOT)}  ({path.stat().st_size:,} bytes)")
+    print("\nThe first lines of the balance:")
+    print("\n".join(made["balance_4010"].read_text().splitlines()[:6]))
+
+
+def check_totals(made: dict[str, Path], postgres: EmbeddedPostgres) -> None:
+    """Raises ``StepFailed`` where a document and the database disagree by a cent or a row."""
+    with psycopg.connect(postgres.dsn("midaz_transaction")) as connection:
+        total, operations = connection.execute(
+            "SELECT (SELECT sum(available) FROM balance WHERE organization_id = %(o)s),"
+            " (SELECT count(*) FROM operation WHERE organization_id = %(o)s)",
+            {"o": ledger.ORGANIZATION},
+        ).fetchone() or (None, None)
+    root = ElementTree.fromstring(made["balance_4010"].read_bytes())
+    shown = root.find("total")
+    routes = sum(Decimal(account.attrib["saldoDia"]) for account in root.iter("conta"))
+    exported = json.loads(made["accounts"].read_text(), parse_float=Decimal)["balance"]
+    rows = len(made["operations"].read_text().splitlines()) - 1
+    found = (Decimal(shown.attrib["saldo"]) if shown is not None else None, routes, exported, rows)
+    if found != (total, total, total, operations):
+        raise StepFailed(f"the documents say {found}, the database {total} and {operations} operations")
+
+
+def main(arguments: list[str]) -> int:
+    """Run one command; 1 when it failed."""
+    command = arguments[0] if arguments else ""
+    try:
+        match command:
+            case "up":
+                chosen = os.environ.get("SOURCES")
+                running, _postgres = up(Path(chosen) if chosen else None)
+                print(f"The service answers at {running.url}")
+            case "down":
+                down()
+            case "demo":
+                demo()
+            case "logs":
+                print(LOGS.read_text() if LOGS.exists() else "There are no logs: nothing ran yet.")
+            case _:
+                print("usage: python -m local up|down|demo|logs", file=sys.stderr)
+                return 2
+    except StepFailed as failed:
+        print(f"\n{failed}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
