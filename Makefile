@@ -6,7 +6,7 @@ BIN := .venv/bin
 PIP := -m pip install --quiet --disable-pip-version-check
 PATHS := PYTHONPATH=layers/reporter:.
 
-.PHONY: help check lint types contracts test clean
+.PHONY: help demo up down logs check lint types contracts validate test clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -16,7 +16,29 @@ help: ## List the targets
 	@echo "Setting up the development environment (once) ..."
 	@$(PYTHON) -m venv .venv && $(BIN)/python $(PIP) -r requirements-dev.txt && touch $@
 
-check: lint types contracts test ## Everything that CI runs
+.venv-sam/ready: requirements-sam.txt
+	@echo "Setting up SAM (once) ..."
+	@$(PYTHON) -m venv .venv-sam && .venv-sam/bin/python $(PIP) -r requirements-sam.txt && touch $@
+
+.venv-stack/ready: requirements-stack.txt
+	@echo "Setting up the local AWS (once) ..."
+	@$(PYTHON) -m venv .venv-stack && .venv-stack/bin/python $(PIP) -r requirements-stack.txt && touch $@
+
+READY := .venv/ready .venv-sam/ready .venv-stack/ready
+
+demo: $(READY) ## Five templates, five reports, five documents in reports/, on a stack of its own
+	@$(PATHS) $(BIN)/python -m local demo
+
+up: $(READY) ## The stack in the background; its URL is in .local/url (SOURCES=file.json: your own data sources)
+	@$(PATHS) SOURCES="$(SOURCES)" $(BIN)/python -m local up
+
+down: .venv/ready ## Stop the stack
+	@$(PATHS) $(BIN)/python -m local down
+
+logs: .venv/ready ## What the local stack and its functions wrote
+	@$(PATHS) $(BIN)/python -m local logs
+
+check: lint types contracts validate test ## Everything that CI runs
 
 lint: .venv/ready ## Style and common mistakes
 	$(BIN)/ruff format --check .
@@ -28,7 +50,11 @@ types: .venv/ready ## Types, strictly
 contracts: .venv/ready ## Who may import whom
 	$(PATHS) $(BIN)/lint-imports
 
-test: .venv/ready ## All tests
+validate: .venv-sam/ready ## The SAM template
+	AWS_DEFAULT_REGION=us-east-1 SAM_CLI_TELEMETRY=0 .venv-sam/bin/sam validate --lint
+	AWS_DEFAULT_REGION=us-east-1 .venv-sam/bin/cfn-lint template.yaml
+
+test: $(READY) ## All tests: unit, conformance, integration, template, end to end
 	$(BIN)/pytest
 
 clean: ## Remove what was built

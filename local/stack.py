@@ -23,7 +23,7 @@ from local.paths import BUILD, LOGS, MINISTACK, REGION, ROOT, SAM, STACK, STAGE,
 from local.shell import StepFailed, aws_environment, run, step
 
 RUNTIME = f"python{sys.version_info.major}.{sys.version_info.minor}"
-BUILT_FROM = ("template.yaml", "functions", "layers")
+BUILT_FROM = ("template.yaml", "functions", "layers", "local/stack.py")
 
 
 @dataclass(frozen=True, slots=True)
