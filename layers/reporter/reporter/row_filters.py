@@ -1,23 +1,33 @@
 """Row filters: which rows stay. One meaning, whatever the source.
 
 A caller writes ``filters[source][table][field] = {operator: [values]}``. ``check_operators`` refuses what the request
-alone shows to be wrong, ``resolve`` what does not fit the sources' schemas. What remains is a ``Condition`` per
-operator: a union of intervals, with null and negation spelt out, so that a source only has to compare, and ``matches``
-says in Python what every source must mean.
+alone shows to be wrong, ``resolve`` what does not fit the sources' schemas. What remains are ``Condition``s, in which
+every rule about dates, nulls and spellings is already worked out.
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from reporter.conditions import Condition, Conditions, Interval, family, matches, utc
 from reporter.errors import FieldProblem, RequestError
 from reporter.schema import NESTED_TYPES, TIMESTAMP_TYPES, ColumnType, SourceSchema
 
+__all__ = ["COUNTS", "Condition", "Conditions", "Interval", "check_operators", "matches", "resolve"]
+
 MAX_VALUES = 1000
+MAX_CONDITIONS = 100
+"""Operators in one request, over all fields."""
+MAX_TEXT = 4000
+"""Characters of one value."""
+MAX_NUMBER_TEXT = 1000
+"""Characters of a number written as text."""
+MAX_PATH = 64
+"""Keys that lead into a JSON column."""
 MAX_NAME_SHOWN = 100
+MAX_PROBLEMS_SHOWN = 100
 COUNTS: Mapping[str, tuple[int, int]] = {
     "eq": (1, MAX_VALUES),
     "in": (1, MAX_VALUES),
@@ -32,43 +42,12 @@ COUNTS: Mapping[str, tuple[int, int]] = {
 
 _PLAIN_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)", re.ASCII)
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+_MOMENT = re.compile(
+    r"(?P<day>\d{4}-\d{2}-\d{2})[Tt ](?P<time>(?:[01]\d|2[0-3]):[0-5]\d(?::[0-5]\d)?)(?:\.(?P<fraction>\d{1,9}))?"
+    r"(?P<zone>[Zz]|[+-]\d{2}:?\d{2})?",
+    re.ASCII,
+)
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
-
-
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """From ``low`` to ``high``; None is open-ended. ``low == high``, both included, is one value."""
-
-    low: Any = None
-    high: Any = None
-    low_included: bool = True
-    high_included: bool = True
-
-    @property
-    def point(self) -> bool:
-        """Whether the interval is one value."""
-        return self.low is not None and self.low == self.high and self.low_included and self.high_included
-
-
-@dataclass(frozen=True, slots=True)
-class Condition:
-    """One operator on one field: the value lies in one of the intervals.
-
-    ``null``: null matches too. ``negated``: what matches goes and the rest stays, null rows included unless ``null``.
-    Values are exact and typed: numbers, ``str`` (UUIDs in lower case), ``bool``, ``date``, ``datetime`` in UTC.
-    ``path`` leads into a JSON column; there, values compare only with values of their own JSON type.
-    """
-
-    column: str
-    path: tuple[str, ...]
-    kind: ColumnType
-    intervals: tuple[Interval, ...]
-    null: bool = False
-    negated: bool = False
-
-
-Conditions = Mapping[str, Mapping[str, tuple[Condition, ...]]]
-"""source → qualified table → what all must hold."""
 
 
 class _Problems:
@@ -76,35 +55,40 @@ class _Problems:
         self._found: list[tuple[str, str, str]] = []
 
     def add(self, code: str, place: Iterable[str], message: str) -> None:
-        shown = ".".join(["filters", *(name[:MAX_NAME_SHOWN] for name in place)])
-        self._found.append((code, shown, message))
-
-    def adopt(self, error: RequestError) -> None:
-        self._found.extend((error.code, place, problem["message"]) for place, problem in error.fields.items())
+        self._found.append((code, _shown(place), message))
 
     def raise_any(self) -> None:
         if self._found:
             code, place, message = self._found[0]
-            fields = {shown: FieldProblem(message=text, code=kind) for kind, shown, text in self._found}
+            found = self._found[:MAX_PROBLEMS_SHOWN]
+            fields = {shown: FieldProblem(message=text, code=kind) for kind, shown, text in found}
             raise RequestError(code, f"{place}: {message}", fields)
+
+
+def _shown(place: Iterable[str]) -> str:
+    return ".".join(["filters", *(name[:MAX_NAME_SHOWN] for name in place)])
 
 
 def check_operators(filters: Any) -> Mapping[str, Any]:
     """The filters as they are, when the request alone shows nothing wrong with them.
 
-    Raises ``RequestError`` TPL-0017 (shape, count or nested values) or TPL-0015 (unknown operator, empty list); the
-    first problem gives the code, ``fields`` names all.
+    Raises ``RequestError`` TPL-0017 (shape, count, or a value that is no text, number, boolean or null) or TPL-0015
+    (unknown operator, empty list); the first problem gives the code, ``fields`` names all.
     """
     problems = _Problems()
     if not isinstance(filters, Mapping):
         problems.add("TPL-0017", (), "must be an object: source → table → field → operator → values")
         problems.raise_any()
+    operators = 0
     for place, condition in _fields_of(filters, problems):
         if not isinstance(condition, Mapping):
             problems.add("TPL-0017", place, 'must be an object like {"eq": [1]}')
             continue
+        operators += len(condition)
         for operator, values in condition.items():
             _check_operator((*place, operator), operator, values, problems)
+    if operators > MAX_CONDITIONS:
+        problems.add("TPL-0017", (), f"at most {MAX_CONDITIONS} operators in one request, not {operators}")
     problems.raise_any()
     checked: Mapping[str, Any] = filters
     return checked
@@ -134,19 +118,30 @@ def _check_operator(place: tuple[str, ...], operator: str, values: Any, problems
         least, most = COUNTS[operator]
         wanted = str(least) if least == most else f"{least} to {most}"
         problems.add("TPL-0017", place, f"takes {wanted} values, not {len(values)}")
-    elif any(isinstance(value, Mapping | list) for value in values):
-        problems.add("TPL-0017", place, "a value must not be a list or an object")
-    elif any(isinstance(value, str) and "\0" in value for value in values):
-        problems.add("TPL-0017", place, "a text must not hold the NUL character")
     elif operator not in {"eq", "in", "nin"} and any(value is None for value in values):
         problems.add("TPL-0017", place, "null has no order; use eq or nin")
+    elif wrong := next(filter(None, map(_wrong_value, values)), ""):
+        problems.add("TPL-0017", place, wrong)
+
+
+def _wrong_value(value: Any) -> str:
+    if isinstance(value, str):
+        if len(value) > MAX_TEXT:
+            return f"a text is longer than {MAX_TEXT} characters"
+        if "\0" in value or any("\ud800" <= character <= "\udfff" for character in value):
+            return "a text must not hold the NUL character or half of a surrogate pair"
+        return ""
+    if isinstance(value, Decimal) and not value.is_finite():
+        return "a number must be finite"
+    return "" if value is None or isinstance(value, int | Decimal) else "a value is a text, number, boolean or null"
 
 
 def resolve(filters: Mapping[str, Any], schemas: Mapping[str, SourceSchema]) -> Conditions:
     """The filters against what the sources hold. ``filters`` have passed ``check_operators``.
 
-    Raises ``RequestError`` TPL-0031 (source), TPL-0030 (table), TPL-0035 (ambiguous schema), TPL-0014 (field) or
-    TPL-0017 (a value that does not fit the column); every field is checked, the first problem gives the code.
+    Two spellings of one table add up. Raises ``RequestError`` TPL-0031 (source), TPL-0030 (table), TPL-0035 (ambiguous
+    schema), TPL-0014 (field) or TPL-0017 (a value that does not fit the column); every field is checked, the first
+    problem gives the code.
     """
     problems = _Problems()
     resolved: dict[str, dict[str, tuple[Condition, ...]]] = {}
@@ -157,9 +152,9 @@ def resolve(filters: Mapping[str, Any], schemas: Mapping[str, SourceSchema]) -> 
         for table, fields in tables.items():
             schema = schemas[source]
             try:
-                qualified = schema.qualified_name(table, f"filters.{source}.{table}")
+                qualified = schema.qualified_name(table, _shown((source, table)))
             except RequestError as error:
-                problems.adopt(error)
+                problems.add(error.code, (source, table), _without_place(error))
                 continue
             conditions = resolved.setdefault(source, {}).get(qualified, ())
             for field, condition in fields.items():
@@ -169,13 +164,17 @@ def resolve(filters: Mapping[str, Any], schemas: Mapping[str, SourceSchema]) -> 
     return resolved
 
 
+def _without_place(error: RequestError) -> str:
+    (problem,) = error.fields.values()
+    return problem["message"][: 4 * MAX_NAME_SHOWN]
+
+
 def _resolve_field(
     place: tuple[str, ...], condition: Mapping[str, Any], columns: Mapping[str, ColumnType], problems: _Problems
 ) -> tuple[Condition, ...]:
-    field = place[-1]
-    column, *path = (field,) if field in columns else field.split(".")
+    column, path = _column_and_path(place[-1], columns)
     kind = columns.get(column)
-    if kind is None or (path and kind not in NESTED_TYPES) or not all((column, *path)):
+    if kind is None or (path and kind not in NESTED_TYPES) or not all(path) or len(path) > MAX_PATH:
         problems.add("TPL-0014", place, "no such field")
         return ()
     found = []
@@ -185,8 +184,18 @@ def _resolve_field(
         except ValueError as error:
             problems.add("TPL-0017", (*place, operator), str(error))
             continue
-        found.append(Condition(column, tuple(path), kind, intervals, None in values, operator == "nin"))
+        found.append(Condition(column, path, kind, intervals, None in values, operator == "nin"))
     return tuple(found)
+
+
+def _column_and_path(field: str, columns: Mapping[str, ColumnType]) -> tuple[str, tuple[str, ...]]:
+    """The longest column that the field begins with: a column's own name may hold dots."""
+    end = len(field)
+    while end > 0:
+        if field[:end] in columns:
+            return field[:end], tuple(field[end + 1 :].split(".")) if end < len(field) else ()
+        end = field.rfind(".", 0, end)
+    return field, ()
 
 
 def _intervals(operator: str, values: list[Any], kind: ColumnType, in_json: bool) -> tuple[Interval, ...]:
@@ -195,9 +204,8 @@ def _intervals(operator: str, values: list[Any], kind: ColumnType, in_json: bool
     match operator:
         case "gt":
             # After the span: after a whole day where the value is a date.
-            return (
-                (Interval(spans[0].high, None, not spans[0].high_included, True),) if spans[0].high is not None else ()
-            )
+            last = spans[0].high
+            return () if last is None else (Interval(last, None, not spans[0].high_included, True),)
         case "gte":
             return (Interval(low=spans[0].low),)
         case "lt":
@@ -205,7 +213,10 @@ def _intervals(operator: str, values: list[Any], kind: ColumnType, in_json: bool
         case "lte":
             return (Interval(high=spans[0].high, high_included=spans[0].high_included),)
         case "between":
-            return (Interval(spans[0].low, spans[1].high, True, spans[1].high_included),)
+            low, high = spans
+            if family(low.low) != family(high.low):
+                raise ValueError("both values must have the same type")
+            return (Interval(low.low, high.high, True, high.high_included),)
         case _:
             return tuple(spans)
 
@@ -215,13 +226,11 @@ def _span(value: Any, kind: ColumnType, in_json: bool) -> Interval:
         day = datetime.combine(_date(value), datetime.min.time(), UTC)
         last = day.date() == date.max
         return Interval(day, None if last else day + timedelta(days=1), high_included=last)
-    exact = _exact(value, kind, in_json)
+    exact = value if in_json else _exact(value, kind)
     return Interval(exact, exact)
 
 
-def _exact(value: Any, kind: ColumnType, in_json: bool) -> Any:
-    if in_json:
-        return value
+def _exact(value: Any, kind: ColumnType) -> Any:
     match kind:
         case "text":
             return _of_type(value, str, "text")
@@ -248,7 +257,7 @@ def _of_type(value: Any, wanted: type, name: str) -> Any:
 
 
 def _number(value: Any, kind: ColumnType) -> int | Decimal:
-    if isinstance(value, str) and _PLAIN_NUMBER.fullmatch(value):
+    if isinstance(value, str) and len(value) <= MAX_NUMBER_TEXT and _PLAIN_NUMBER.fullmatch(value):
         value = Decimal(value)
     if isinstance(value, bool) or not isinstance(value, int | Decimal):
         raise ValueError("the column takes numbers")
@@ -267,54 +276,17 @@ def _date(value: Any) -> date:
 
 
 def _moment(value: Any) -> datetime:
-    """ISO 8601 with date and time; without a zone it is UTC."""
-    try:
-        if isinstance(value, str) and _DATE.match(value) and len(value) > len("2024-05-31"):
-            moment = datetime.fromisoformat(value)
-            return utc(moment)
-    except (ValueError, OverflowError):
-        pass
+    """Date and time by RFC 3339; without a zone it is UTC. What sources cannot hold is refused, not rounded."""
+    found = _MOMENT.fullmatch(value) if isinstance(value, str) else None
+    if found:
+        fraction = (found["fraction"] or "0").ljust(6, "0")
+        if fraction[6:].strip("0"):
+            raise ValueError("the column takes times to the microsecond")
+        zone = (found["zone"] or "Z").upper()
+        try:
+            return utc(datetime.fromisoformat(f"{found['day']}T{found['time']}{zone}")).replace(
+                microsecond=int(fraction[:6])
+            )
+        except (ValueError, OverflowError):
+            pass
     raise ValueError("the column takes dates or times like 2024-05-31T18:30:00Z")
-
-
-def utc(moment: datetime) -> datetime:
-    """In UTC; without a zone it is UTC already."""
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-
-
-def matches(conditions: Iterable[Condition], value_of: Callable[[str], Any]) -> bool:
-    """Whether a row stays. ``value_of(column)`` gives its plain value, null where it has none."""
-    return all(_holds(condition, _at(value_of(condition.column), condition)) for condition in conditions)
-
-
-def _at(value: Any, condition: Condition) -> Any:
-    for key in condition.path:
-        value = value.get(key) if isinstance(value, Mapping) else None
-    if isinstance(value, datetime) and condition.kind in TIMESTAMP_TYPES:
-        return utc(value)
-    return value
-
-
-def _holds(condition: Condition, value: Any) -> bool:
-    if value is None:
-        return condition.null is not condition.negated
-    inside = any(_inside(value, interval) for interval in condition.intervals)
-    return inside is not condition.negated
-
-
-def _inside(value: Any, interval: Interval) -> bool:
-    bound = interval.low if interval.low is not None else interval.high
-    if bound is None:
-        return True
-    if _family(value) != _family(bound):
-        return False
-    low, high = interval.low, interval.high
-    if low is not None and not (value > low or (interval.low_included and value == low)):
-        return False
-    return high is None or value < high or (interval.high_included and bool(value == high))
-
-
-def _family(value: Any) -> str:
-    if isinstance(value, bool):
-        return "boolean"
-    return "number" if isinstance(value, int | Decimal) else type(value).__name__
