@@ -53,4 +53,4 @@ def run(command: Sequence[Any], environment: Mapping[str, str], hint: str, **mor
     if done.returncode:
         print(done.stdout[-4000:] + done.stderr[-4000:], file=sys.stderr)
         raise StepFailed(f"{command[0]} failed. {hint}")
-    return done.stdout
+    return str(done.stdout)

@@ -4,6 +4,7 @@ import compileall
 import hashlib
 import json
 import os
+import py_compile
 import re
 import shutil
 import signal
@@ -17,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import boto3
-import py_compile
 
 from local.paths import BUILD, LOGS, MINISTACK, REGION, ROOT, SAM, STACK, STAGE, STATE, URL
 from local.shell import StepFailed, aws_environment, run, step
@@ -88,9 +88,7 @@ def build() -> None:
             "Is the network reachable for pip? Run `make clean` to start over.",
             cwd=ROOT,
         )
-        compileall.compile_dir(
-            BUILD, quiet=2, invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH, workers=0
-        )
+        compileall.compile_dir(BUILD, quiet=2, invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH, workers=0)
         # MiniStack takes the media type literally, where AWS wants the slash escaped.
         template = BUILD / "template.yaml"
         text = template.read_text().replace("multipart~1form-data", "multipart/form-data")
@@ -144,11 +142,11 @@ def deploy(port: int, **parameters: str) -> dict[str, str]:
     """``sam deploy``; the stack's outputs."""
     endpoint = f"http://127.0.0.1:{port}"
     overrides = {"Stage": STAGE, "PythonRuntime": RUNTIME, "AllowPrivateSources": "true", **parameters}
+    answers = ["--resolve-s3", "--capabilities", "CAPABILITY_IAM", "--no-confirm-changeset", "--region", REGION]
+    values = ["--parameter-overrides", *[f"{name}={value}" for name, value in overrides.items()]]
     with step("deploying with sam"):
         run(
-            [SAM, "deploy", "--template-file", BUILD / "template.yaml", "--stack-name", STACK]
-            + ["--resolve-s3", "--capabilities", "CAPABILITY_IAM", "--no-confirm-changeset", "--no-fail-on-empty-changeset"]
-            + ["--region", REGION, "--parameter-overrides", *[f"{name}={value}" for name, value in overrides.items()]],
+            [SAM, "deploy", "--template-file", BUILD / "template.yaml", "--stack-name", STACK, *answers, *values],
             aws_environment(endpoint),
             f"See {LOGS}.",
             cwd=STATE,

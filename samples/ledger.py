@@ -19,7 +19,14 @@ OTHER_ORGANIZATION = "0192f000-0000-7000-8000-00000000000b"
 ACCOUNTS = 200
 OPERATIONS = 10_000
 START = datetime(2024, 1, 1, tzinfo=UTC)
-NAMES = ["Ana & Filhos Ltda", "João <Conta Única>", 'Café "Aurora"', "Müller & Söhne", "Niño, Peña e Cia", "O'Neill S.A."]
+NAMES = [
+    "Ana & Filhos Ltda",
+    "João <Conta Única>",
+    'Café "Aurora"',
+    "Müller & Söhne",
+    "Niño, Peña e Cia",
+    "O'Neill S.A.",
+]
 ROUTES = [("1.1.1.10.00-6", "Caixa"), ("4.1.1.00.00-0", "Depósitos à vista"), ("4.1.5.10.00-9", "Depósitos a prazo")]
 
 ONBOARDING = """
@@ -100,7 +107,7 @@ def _fill(
         balances[account] += amount if direction == "credit" else -amount
         at = START + timedelta(minutes=number * 13)
         transaction = new_id()
-        note = None if number % 11 == 0 else f"{NAMES[number % len(NAMES)]} <{number}> & \"co\""
+        note = None if number % 11 == 0 else f'{NAMES[number % len(NAMES)]} <{number}> & "co"'
         made.append((transaction, organization, ledger, note, amount, "BRL", "APPROVED", at))
         rows.append(
             (new_id(), organization, transaction, account, routes[number % len(routes)][0],

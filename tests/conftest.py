@@ -1,10 +1,34 @@
-"""What all tests share: one PostgreSQL server, started when a test first asks for it."""
+"""What all tests share. The environment comes first, then moto, then everything else: module-level clients are safe so."""
+
+import os
+
+os.environ.update(
+    {
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "STAGE": "test",
+        "REPORT_TABLE": "reports",
+        "TEMPLATE_TABLE": "templates",
+        "IDEMPOTENCY_TABLE": "idempotency",
+        "SCHEMA_TABLE": "schemas",
+        "DOCUMENT_BUCKET": "documents",
+        "RENDER_QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/123456789012/render",
+        "EVENT_BUS": "reporter",
+        "ALLOW_PRIVATE_SOURCES": "true",
+        "RENDER_SECONDS": "20",
+        "POWERTOOLS_SERVICE_NAME": "reporter",
+        "POWERTOOLS_TRACE_DISABLED": "true",
+    }
+)
 
 from collections.abc import Iterator
 
+import moto
 import pytest
 
 from local.postgresql import EmbeddedPostgres
+from tests.world import World
 
 
 @pytest.fixture(scope="session")
@@ -14,3 +38,10 @@ def postgres() -> Iterator[EmbeddedPostgres]:
     server.start()
     yield server
     server.stop()
+
+
+@pytest.fixture
+def world() -> Iterator[World]:
+    """An empty cloud with our resources, and the doors in front of it."""
+    with moto.mock_aws():
+        yield World()

@@ -25,9 +25,7 @@ def list_reports() -> Any:
     call = Call(app)
     organization = call.organization()
     request = page_request(call, report_filters(call.query("status"), call.query("templateId", "template_id")))
-    page = read_page(
-        settings.report_table, organization, request, report_of, Report.as_answer, settings.max_answer_bytes
-    )
+    page = read_page(settings.report_table, organization, request, report_of, Report.as_answer, settings.max_answer_bytes)
     return answer(200, page.as_answer(request, Report.as_answer))
 
 

@@ -31,9 +31,7 @@ class ErrorCode:
 
 CODES: Mapping[str, ErrorCode] = {
     "TPL-0001": ErrorCode(400, "Blank field", "a required form field is missing or blank", "the field"),
-    "TPL-0002": ErrorCode(
-        400, "File name", "the template's file name does not end in .tpl (.xlsx for XLSX)", "template"
-    ),
+    "TPL-0002": ErrorCode(400, "File name", "the template's file name does not end in .tpl (.xlsx for XLSX)", "template"),
     "TPL-0003": ErrorCode(
         400, "Output format", "the output format is none of HTML PDF XML CSV TXT JSON XLSX", "outputFormat"
     ),
@@ -46,9 +44,7 @@ CODES: Mapping[str, ErrorCode] = {
         400, "Template", "the template does not parse or does not fit its format", "the place, with line and column"
     ),
     "TPL-0009": ErrorCode(400, "Id in the path", "the id in the path is not a UUID", "id"),
-    "TPL-0010": ErrorCode(
-        400, "Format without file", "PATCH changes the output format without a new file", "outputFormat"
-    ),
+    "TPL-0010": ErrorCode(400, "Format without file", "PATCH changes the output format without a new file", "outputFormat"),
     "TPL-0011": ErrorCode(404, "Not found", "nothing with this id belongs to the organization"),
     "TPL-0012": ErrorCode(400, "Template id", "templateId is not a UUID", "templateId"),
     "TPL-0014": ErrorCode(400, "Field", "a field does not exist in its table", "the field's place"),

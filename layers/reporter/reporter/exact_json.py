@@ -99,9 +99,7 @@ def _canonical(value: Any) -> Any:
         sign, digits, exponent = number.as_tuple()
         text = "".join(map(str, digits)).lstrip("0")
         kept = text.rstrip("0")
-        return {
-            "n": f"{'-' if sign and kept else ''}{kept or 0}e{int(exponent) + len(text) - len(kept) if kept else 0}"
-        }
+        return {"n": f"{'-' if sign and kept else ''}{kept or 0}e{int(exponent) + len(text) - len(kept) if kept else 0}"}
     return value
 
 

@@ -24,9 +24,7 @@ class RenderMessage:
         try:
             value = json.loads(text)
             message = cls(value["organizationId"], value["reportId"])
-            if value["version"] != 1 or not all(
-                map(UUID_PATTERN.fullmatch, (message.organization_id, message.report_id))
-            ):
+            if value["version"] != 1 or not all(map(UUID_PATTERN.fullmatch, (message.organization_id, message.report_id))):
                 raise ValueError(text)
         except (ValueError, KeyError, TypeError, RecursionError):
             raise ReportFailure("MESSAGE_UNREADABLE", "a message in the render queue is no render message") from None

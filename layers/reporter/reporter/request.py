@@ -46,9 +46,7 @@ class ReportRequest:
     created_by: str | None = None
 
     @classmethod
-    def from_json(
-        cls, organization_id: str, body: Any, now: datetime, created_by: str | None = None
-    ) -> "ReportRequest":
+    def from_json(cls, organization_id: str, body: Any, now: datetime, created_by: str | None = None) -> "ReportRequest":
         """Check everything the request alone decides.
 
         Raises ``RequestError`` TPL-0012, 0015, 0016, 0017, 0026, 0027 or 0028, naming each place.
@@ -90,9 +88,7 @@ def parse_time_zone(value: Any) -> str:
             raise ValueError(value)
         ZoneInfo(value)
     except (ValueError, OSError, ZoneInfoNotFoundError):
-        raise RequestError.at(
-            "TPL-0017", "timeZone", "must be the name of an IANA time zone, e.g. Europe/Lisbon"
-        ) from None
+        raise RequestError.at("TPL-0017", "timeZone", "must be the name of an IANA time zone, e.g. Europe/Lisbon") from None
     return value
 
 

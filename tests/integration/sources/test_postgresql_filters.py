@@ -43,7 +43,7 @@ def connection(postgres: EmbeddedPostgres) -> Iterator[psycopg.Connection[Any]]:
 
 def load(connection: psycopg.Connection[Any], columns: dict[str, str], rows: list[dict[str, Any]]) -> None:
     connection.execute("DROP TABLE IF EXISTS public.t")
-    declared = sql.SQL(", ").join(sql.SQL(f"{{}} {kind}").format(sql.Identifier(n)) for n, kind in columns.items())  # type: ignore[arg-type]
+    declared = sql.SQL(", ").join(sql.SQL(f"{{}} {kind}").format(sql.Identifier(n)) for n, kind in columns.items())
     connection.execute(sql.SQL("CREATE TABLE public.t ({})").format(declared))
     for row in rows:
         values = [
@@ -53,7 +53,7 @@ def load(connection: psycopg.Connection[Any], columns: dict[str, str], rows: lis
             for name in columns
         ]
         marks = ", ".join(["%s"] * len(columns))
-        connection.execute(f"INSERT INTO public.t VALUES ({marks})", values)  # type: ignore[arg-type]
+        connection.execute(f"INSERT INTO public.t VALUES ({marks})", values)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda c: c["id"])

@@ -29,9 +29,7 @@ class ReportTable:
     def get(self, organization_id: str, report_id: str) -> Report | None:
         """The report, soft-deleted ones included. Raises ``Unavailable``."""
         try:
-            answer = self._client.get_item(
-                TableName=self._table, Key=_key(organization_id, report_id), ConsistentRead=True
-            )
+            answer = self._client.get_item(TableName=self._table, Key=_key(organization_id, report_id), ConsistentRead=True)
         except AWS_ERRORS as error:
             raise Unavailable("the report table") from error
         return report_of(answer["Item"]) if "Item" in answer else None

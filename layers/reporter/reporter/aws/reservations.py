@@ -9,9 +9,7 @@ from reporter.errors import Unavailable
 from reporter.idempotency import KeyReserved, Reservation
 
 
-def add_with_reservation(
-    idempotency_table: str, reservation: Reservation, table: str, record: Mapping[str, Any]
-) -> None:
+def add_with_reservation(idempotency_table: str, reservation: Reservation, table: str, record: Mapping[str, Any]) -> None:
     """Put ``record`` (attributes with an ``id``) and the key item, both or neither.
 
     Raises ``KeyReserved`` when the key is bound and has not expired (times are compared in the condition: DynamoDB

@@ -92,9 +92,7 @@ class TemplateLexer(Lexer):
             elif kind not in {"verbatim_begin", TOKEN_RAW_BEGIN} and not in_comment:
                 seen += kind != "whitespace"
                 if seen > self._limits.tokens:
-                    raise TemplateSyntaxError(
-                        f"the template has more than {self._limits.tokens} words and marks", place
-                    )
+                    raise TemplateSyntaxError(f"the template has more than {self._limits.tokens} words and marks", place)
                 if kind == "operator":
                     brackets += (text in _OPEN) - (text in _CLOSE)
                     if brackets > self._limits.brackets:

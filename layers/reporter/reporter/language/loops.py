@@ -45,9 +45,7 @@ def _loop(loop: nodes.For, slots: Slots, numbers: Iterator[int]) -> list[nodes.N
             )
             for name in names
         ]
-        before.append(
-            nodes.Assign(nodes.Name(holder, "store", lineno=line), nodes.Dict(pairs, lineno=line), lineno=line)
-        )
+        before.append(nodes.Assign(nodes.Name(holder, "store", lineno=line), nodes.Dict(pairs, lineno=line), lineno=line))
         inner.update(dict.fromkeys(names, holder))
     loop.iter = _expression(loop.iter, slots, numbers)
     if loop.test is not None:

@@ -192,10 +192,7 @@ def less(a: Any, b: Any) -> bool:
         if not isinstance(other, bool) and isinstance(other, int | Decimal):
             return bool((a or 0) < (b or 0))
     elif (
-        not isinstance(a, bool)
-        and not isinstance(b, bool)
-        and isinstance(a, int | Decimal)
-        and isinstance(b, int | Decimal)
+        not isinstance(a, bool) and not isinstance(b, bool) and isinstance(a, int | Decimal) and isinstance(b, int | Decimal)
     ):
         return a < b
     raise TemplateValueError(f"{described(a)} and {described(b)} have no order")

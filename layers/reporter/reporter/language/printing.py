@@ -53,11 +53,7 @@ def to_json(value: Any) -> str:
     if isinstance(value, Row):
         value = as_dict(value)
     if isinstance(value, Mapping):
-        return (
-            "{"
-            + ", ".join(f"{_json_text(_whole(str(name)))}: {to_json(member)}" for name, member in value.items())
-            + "}"
-        )
+        return "{" + ", ".join(f"{_json_text(_whole(str(name)))}: {to_json(member)}" for name, member in value.items()) + "}"
     if isinstance(value, Iterable):
         return "[" + ", ".join(map(to_json, value)) + "]"
     return _json_text(text_of(value))

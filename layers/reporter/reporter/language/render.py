@@ -54,9 +54,7 @@ def render(
         compiler = TemplateCompiler(environment, frozenset(FUNCTIONS))
         code = compile(compiler.code_of(tree), _CODE_NAME, "exec")
     except TemplateSyntaxError as error:
-        raise ReportFailure(
-            "TEMPLATE_ERROR", error.message or "the template does not parse", int(error.lineno)
-        ) from None
+        raise ReportFailure("TEMPLATE_ERROR", error.message or "the template does not parse", int(error.lineno)) from None
     except RecursionError:
         raise ReportFailure("TEMPLATE_RECURSION", "the template is nested too deeply") from None
     pieces = _run(environment, code, data, rendering.names(escapes))

@@ -9,9 +9,7 @@ from reporter.errors import TemplateProblem
 from reporter.language.places import literal_text
 
 _ACTIVE_TAGS = frozenset({"script", "iframe", "object", "embed", "applet", "frame", "frameset", "portal", "base"})
-_URL_ATTRIBUTES = frozenset(
-    {"href", "src", "action", "formaction", "xlink:href", "data", "srcdoc", "poster", "background"}
-)
+_URL_ATTRIBUTES = frozenset({"href", "src", "action", "formaction", "xlink:href", "data", "srcdoc", "poster", "background"})
 _ACTIVE_SCHEMES = ("javascript:", "vbscript:", "data:text/html", "data:application/xhtml", "data:image/svg")
 _STAND_IN = "x"
 

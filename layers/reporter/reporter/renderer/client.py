@@ -122,9 +122,7 @@ class Renderer:
             raise Unavailable("the renderer") from error
 
     @staticmethod
-    def _answer(
-        connection: socket.socket, deadline: float, kill: Callable[[], None], cancelled: Callable[[], bool]
-    ) -> str:
+    def _answer(connection: socket.socket, deadline: float, kill: Callable[[], None], cancelled: Callable[[], bool]) -> str:
         """One line from the renderer; past the deadline the child is killed, which brings the line."""
         line = b""
         while not line.endswith(b"\n"):

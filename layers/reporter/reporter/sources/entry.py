@@ -14,9 +14,7 @@ MAX_ENTRY_BYTES = 4096
 TYPES = frozenset({"postgresql"})
 _MEMBERS = frozenset({"id", "externalName", "type", "organizations", "connection", "schemas", "scope", "schemaKey"})
 _CONNECTION = {
-    "postgresql": frozenset(
-        {"host", "port", "database", "secretArn", "username", "password", "sslmode", "sslrootcert"}
-    ),
+    "postgresql": frozenset({"host", "port", "database", "secretArn", "username", "password", "sslmode", "sslrootcert"}),
     "files": frozenset({"bucket", "tables"}),
 }
 
@@ -79,9 +77,7 @@ def parse_entry(text: str, *, allow_private: bool) -> SourceEntry:
     Raises ``EntryError`` naming what is wrong.
     """
     if len(text.encode()) > MAX_ENTRY_BYTES:
-        raise EntryError(
-            f"an entry holds at most {MAX_ENTRY_BYTES} bytes; put declared schemas into schemaKey's object"
-        )
+        raise EntryError(f"an entry holds at most {MAX_ENTRY_BYTES} bytes; put declared schemas into schemaKey's object")
     try:
         value = parse_json(text, "entry")
     except RequestError as error:

@@ -1,0 +1,191 @@
+"""The service on moto: resources, doors, and calls as API Gateway makes them."""
+
+import base64
+import json
+import uuid
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qsl
+
+from reporter.aws.clients import client
+from reporter.aws.report_table import item_of
+from reporter.aws.template_store import item_of as template_item
+from reporter.report import Report
+from reporter.template import Template
+
+from functions.accept import app as accept
+from functions.data_sources import app as data_sources
+from functions.status import app as status
+from functions.templates import app as templates
+
+ORGANIZATION = "0192f000-0000-7000-8000-00000000000a"
+OTHER = "0192f000-0000-7000-8000-00000000000b"
+TEMPLATE = "0192f000-0000-7000-8000-000000000001"
+CUSTOMERS = {"id": "uuid", "name": "text", "region": "text", "active": "boolean", "meta": "jsonb"}
+HTML = "<html><body>{% for c in erp.customers %}{{ c.name }}{% endfor %}</body></html>"
+
+
+@dataclass(frozen=True)
+class Context:
+    """What Lambda tells a handler of its invocation."""
+
+    function_name: str = "test"
+    memory_limit_in_mb: int = 512
+    invoked_function_arn: str = "arn:aws:lambda:us-east-1:123456789012:function:test"
+    aws_request_id: str = "request"
+
+    def get_remaining_time_in_millis(self) -> int:
+        """Ten seconds."""
+        return 10_000
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a client sees."""
+
+    status: int
+    body: Any
+    headers: dict[str, str]
+
+    @property
+    def code(self) -> str | None:
+        """The error's code; None for a success."""
+        return self.body.get("code") if isinstance(self.body, dict) and self.status >= 400 else None
+
+
+class World:
+    """Made inside ``mock_aws``."""
+
+    def __init__(self) -> None:
+        dynamodb = client("dynamodb")
+        for table in ("reports", "templates"):
+            _table(dynamodb, table, "organizationId", "id")
+        _table(dynamodb, "idempotency", "id")
+        _table(dynamodb, "schemas", "source")
+        client("s3").create_bucket(Bucket="documents")
+        client("s3").put_bucket_versioning(Bucket="documents", VersioningConfiguration={"Status": "Enabled"})
+        self.queue_url = client("sqs").create_queue(QueueName="render")["QueueUrl"]
+        client("events").create_event_bus(Name="reporter")
+        self.forget_sources()
+        self.register_source("erp", {"schemas": ["public"], "tables": {"public.customers": CUSTOMERS}})
+
+    @staticmethod
+    def forget_sources() -> None:
+        """The doors are warm containers; a new world is a new day."""
+        registries: list[Any] = [accept.ports.sources, templates.ports.sources, data_sources.registry]
+        for registry in registries:
+            registry._entries = None
+            registry._schemas.clear()
+
+    def register_source(self, name: str, schema: dict[str, Any], **more: Any) -> None:
+        """A source with a declared schema, shared by all organizations."""
+        key = f"schemas/{name}.json"
+        client("s3").put_object(Bucket="documents", Key=key, Body=json.dumps(schema).encode())
+        entry = {
+            "id": name,
+            "type": "postgresql",
+            "organizations": ["*"],
+            "connection": {
+                "host": "127.0.0.1",
+                "database": "x",
+                "username": "u",
+                "password": "p",
+                "sslmode": "disable",
+            },
+            "schemas": schema.get("schemas") or ["public"],
+            "scope": {"shared": ["*"]},
+            "schemaKey": key,
+            **more,
+        }
+        client("ssm").put_parameter(
+            Name=f"/reporter/test/data-sources/{name}", Value=json.dumps(entry), Type="SecureString", Overwrite=True
+        )
+
+    def call(
+        self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None, *, raw: bool = False
+    ) -> Answer:
+        """One HTTP call, through the door that template.yaml gives the route to."""
+        path, _, query = path.partition("?")
+        pairs: dict[str, list[str]] = {}
+        for name, value in parse_qsl(query, keep_blank_values=True):
+            pairs.setdefault(name, []).append(value)
+        content = body if raw or body is None or isinstance(body, bytes) else json.dumps(body)
+        binary = isinstance(content, bytes)
+        event = {
+            "httpMethod": method,
+            "path": path,
+            "resource": path,
+            "headers": headers or {},
+            "multiValueHeaders": {name: [value] for name, value in (headers or {}).items()},
+            "queryStringParameters": {name: values[-1] for name, values in pairs.items()} or None,
+            "multiValueQueryStringParameters": pairs or None,
+            "body": base64.b64encode(content).decode() if isinstance(content, bytes) else content,
+            "isBase64Encoded": binary,
+            "requestContext": {"stage": "test", "path": path},
+        }
+        answer = self._door(method, path).handler(event, Context())
+        found = {name.lower(): values[-1] for name, values in (answer.get("multiValueHeaders") or {}).items()}
+        text = answer.get("body") or ""
+        kind = found.get("content-type", "")
+        return Answer(answer["statusCode"], json.loads(text) if "json" in kind and text else text, found)
+
+    @staticmethod
+    def _door(method: str, path: str) -> Any:
+        if path == "/v1/reports" and method == "POST":
+            return accept
+        if path.startswith("/v1/templates"):
+            return templates
+        return data_sources if path.startswith("/v1/data-sources") else status
+
+    def upload(
+        self,
+        content: bytes | None,
+        fields: dict[str, str],
+        headers: dict[str, str],
+        *,
+        name: str = "t.tpl",
+        **more: str,
+    ) -> Answer:
+        """POST or PATCH a template form. ``more``: ``method``, ``path``, ``part``."""
+        kind, body = form(content, fields, name, more.get("part", "template"))
+        sent = {**headers, "Content-Type": kind}
+        return self.call(more.get("method", "POST"), more.get("path", "/v1/templates"), body, sent)
+
+    def add_template(self, template: Template) -> None:
+        """As if it had been registered."""
+        client("dynamodb").put_item(TableName="templates", Item=template_item(template))
+
+    def add_report(self, report: Report) -> None:
+        """As if it had been accepted."""
+        client("dynamodb").put_item(TableName="reports", Item=item_of(report))
+
+    def rows(self, table: str) -> list[dict[str, Any]]:
+        """Everything a table holds."""
+        found: list[dict[str, Any]] = client("dynamodb").scan(TableName=table)["Items"]
+        return found
+
+    def messages(self) -> list[dict[str, Any]]:
+        """Receive what the queue holds, as the worker's event source would."""
+        received = client("sqs").receive_message(QueueUrl=self.queue_url, MaxNumberOfMessages=10).get("Messages", [])
+        return [{"messageId": m["MessageId"], "receiptHandle": m["ReceiptHandle"], "body": m["Body"]} for m in received]
+
+
+def form(content: bytes | None, fields: dict[str, str], name: str, part: str = "template") -> tuple[str, bytes]:
+    """Content type and body of a multipart form."""
+    boundary = uuid.uuid4().hex
+    body = b""
+    for field, value in fields.items():
+        body += f'--{boundary}\r\nContent-Disposition: form-data; name="{field}"\r\n\r\n{value}\r\n'.encode()
+    if content is not None:
+        head = f'--{boundary}\r\nContent-Disposition: form-data; name="{part}"; filename="{name}"\r\n\r\n'
+        body += head.encode() + content + b"\r\n"
+    return f"multipart/form-data; boundary={boundary}", body + f"--{boundary}--\r\n".encode()
+
+
+def _table(dynamodb: Any, name: str, *keys: str) -> None:
+    dynamodb.create_table(
+        TableName=name,
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in keys],
+        KeySchema=[{"AttributeName": key, "KeyType": kind} for key, kind in zip(keys, ("HASH", "RANGE"), strict=False)],
+    )
