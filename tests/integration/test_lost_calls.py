@@ -1,0 +1,187 @@
+"""Every AWS call of the accept and the worker path is lost once before its effect and once after it.
+
+The calls are not listed by hand: a first run records them. Afterwards a client's retry, or a redelivery of the message,
+must leave one report with one id, and a document that is whole.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
+from reporter.aws.clients import client
+from reporter.message import RenderMessage
+from reporter.report import Status
+from reporter.workflow.fulfil import TryLater, fulfil
+
+from functions.worker import app as worker
+from tests.conformance.test_api_cases import template_in
+from tests.world import ORGANIZATION, TEMPLATE, World
+
+SERVICES = ("dynamodb", "sqs", "s3", "ssm", "events")
+HEADERS = {"X-Organization-Id": ORGANIZATION, "X-Idempotency": "k"}
+BODY = {"templateId": TEMPLATE, "filters": {}}
+TEXT = b"fixed {% date_time 'YYYY' %}"
+
+
+@dataclass
+class Wire:
+    """Counts the calls and loses one of them."""
+
+    lose: int = -1
+    after: bool = False
+    calls: list[str] = field(default_factory=list)
+
+    def before(self, model: Any, **_named: Any) -> None:
+        self.calls.append(model.name)
+        if not self.after and len(self.calls) - 1 == self.lose:
+            raise EndpointConnectionError(endpoint_url="https://lost")
+
+    def afterwards(self, **_named: Any) -> None:
+        if self.after and len(self.calls) - 1 == self.lose:
+            raise ReadTimeoutError(endpoint_url="https://lost")
+
+
+@contextmanager
+def wired(wire: Wire) -> Iterator[Wire]:
+    for service in SERVICES:
+        events = client(service).meta.events
+        events.register("before-call", wire.before, unique_id="wire-before")
+        events.register("after-call", wire.afterwards, unique_id="wire-after")
+    try:
+        yield wire
+    finally:
+        for service in SERVICES:
+            events = client(service).meta.events
+            events.unregister("before-call", unique_id="wire-before")
+            events.unregister("after-call", unique_id="wire-after")
+
+
+def prepared(world: World) -> None:
+    digest = hashlib.sha256(TEXT).hexdigest()
+    client("s3").put_object(Bucket="documents", Key="templates/x", Body=TEXT)
+    world.add_template(template_in(ORGANIZATION, output_format="TXT", sha256=digest, reads={}))
+
+
+def post(world: World) -> Any:
+    return world.call("POST", "/v1/reports", BODY, HEADERS)
+
+
+def pass_deadline() -> None:
+    """The Lambda that left its key in progress is over."""
+    for item in client("dynamodb").scan(TableName="idempotency")["Items"]:
+        if "in_progress_expiration" in item:
+            item["in_progress_expiration"]["N"] = "1"
+            client("dynamodb").put_item(TableName="idempotency", Item=item)
+
+
+class Worker:
+    """The worker's corridor with a clock that can be moved."""
+
+    def __init__(self) -> None:
+        self.now = datetime.now(UTC) + timedelta(seconds=1)
+        registry: Any = worker.press._registry
+        registry._entries = None
+        registry._schemas.clear()
+        clock: Callable[[], datetime] = lambda: self.now  # noqa: E731
+        self._ports = replace(worker.ports, clock=clock)
+
+    def deliver(self, report_id: str) -> bool:
+        """Whether the message is done with."""
+        try:
+            fulfil(RenderMessage(ORGANIZATION, report_id), self._ports, worker.limits, lambda _seconds: None)
+        except TryLater:
+            self.now += timedelta(seconds=worker.limits.lease_seconds + 1)
+            return False
+        return True
+
+
+def accept_calls(world: World) -> list[str]:
+    with wired(Wire()) as wire:
+        assert post(world).status == 201
+    return wire.calls
+
+
+EXPECTED_ACCEPT = 6
+EXPECTED_WORKER = 6
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("lost", range(EXPECTED_ACCEPT))
+def test_a_retry_after_a_lost_call_gives_one_report_that_ends(world: World, lost: int, after: bool) -> None:
+    prepared(world)
+    with wired(Wire(lost, after)) as wire:
+        first = post(world)
+    assert first.status in {201, 503, 500, 409}, wire.calls
+    assert len(wire.calls) > lost, wire.calls
+    ids = {first.body["id"]} if first.status == 201 else set()
+    for _retry in range(3):
+        answer = post(world)
+        if answer.status == 201:
+            break
+        assert answer.code in {"TPL-0039", "TPL-0018"}
+        pass_deadline()
+    assert answer.status == 201
+    ids.add(answer.body["id"])
+    assert len(ids) == 1
+    assert [row["id"]["S"] for row in world.rows("reports")] == [answer.body["id"]]
+    messages = world.messages()
+    assert messages
+    running = Worker()
+    for message in messages:
+        assert running.deliver(RenderMessage.from_text(message["body"]).report_id)
+    assert_finished(world, answer.body["id"])
+
+
+def assert_finished(world: World, report_id: str) -> None:
+    report = worker.ports.reports.get(ORGANIZATION, report_id)
+    assert report is not None
+    assert report.status is Status.FINISHED, report.error
+    content = client("s3").get_object(Bucket="documents", Key=report.document_key)["Body"].read()
+    assert (len(content), hashlib.sha256(content).hexdigest()) == (report.size, report.sha256)
+    versions = client("s3").list_object_versions(Bucket="documents", Prefix=report.document_key)
+    assert len(versions["Versions"]) == 1
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("lost", range(EXPECTED_WORKER))
+def test_a_redelivery_after_a_lost_call_finishes_the_report_once(world: World, lost: int, after: bool) -> None:
+    prepared(world)
+    report_id = post(world).body["id"]
+    running = Worker()
+    with wired(Wire(lost, after)) as wire:
+        running.deliver(report_id)
+    assert len(wire.calls) > lost, wire.calls
+    for _redelivery in range(4):
+        if running.deliver(report_id):
+            break
+    assert_finished(world, report_id)
+    before = worker.ports.reports.get(ORGANIZATION, report_id)
+    assert running.deliver(report_id)
+    assert worker.ports.reports.get(ORGANIZATION, report_id) == before
+
+
+def test_the_calls_of_both_paths_are_known_and_at_their_minimum(world: World) -> None:
+    prepared(world)
+    calls = accept_calls(world)
+    assert calls == [
+        "PutItem",  # the key, in progress
+        "GetItem",  # the template
+        "GetParametersByPath",  # the sources, once a minute
+        "TransactWriteItems",  # report and reservation
+        "SendMessage",
+        "UpdateItem",  # the key, completed
+    ]
+    assert len(calls) == EXPECTED_ACCEPT
+    with wired(Wire()) as replay:
+        assert post(world).headers["x-idempotency-replayed"] == "true"
+    assert replay.calls == ["PutItem", "GetItem"]
+    report_id = post(world).body["id"]
+    with wired(Wire()) as wire:
+        assert Worker().deliver(report_id)
+    assert wire.calls == ["UpdateItem", "GetObject", "GetParametersByPath", "PutObject", "UpdateItem", "PutEvents"]
+    assert len(wire.calls) == EXPECTED_WORKER
