@@ -1,9 +1,11 @@
 """Where things of the local stack lie."""
 
+import os
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-STATE = ROOT / ".local"
+STATE = Path(os.environ.get("REPORTER_STATE") or ROOT / ".local")
+"""The tests have a folder of their own, so that they leave a stack that is up alone."""
 URL = STATE / "url"
 LOGS = STATE / "stack.log"
 SAM = ROOT / ".venv-sam" / "bin" / "sam"

@@ -1,6 +1,7 @@
 """What all tests share. The environment comes first, then moto, then everything else: module-level clients are safe so."""
 
 import os
+import tempfile
 
 os.environ.update(
     {
@@ -17,6 +18,7 @@ os.environ.update(
         "EVENT_BUS": "reporter",
         "ALLOW_PRIVATE_SOURCES": "true",
         "RENDER_SECONDS": "20",
+        "REPORTER_STATE": tempfile.mkdtemp(prefix="reporter-tests-"),
         "POWERTOOLS_SERVICE_NAME": "reporter",
         "POWERTOOLS_TRACE_DISABLED": "true",
     }

@@ -1,0 +1,145 @@
+"""The deployed stack: the real template by the real ``sam deploy`` on a local AWS, driven over HTTP."""
+
+import csv
+import hashlib
+import io
+import json
+import threading
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+
+import psycopg
+import pytest
+
+from local.__main__ import SAMPLES, up
+from local.api import Api
+from local.paths import ROOT
+from local.postgresql import EmbeddedPostgres
+from local.shell import StepFailed
+from local.stack import Running, stop
+from samples import ledger
+
+pytestmark = pytest.mark.timeout(600)
+TEMPLATES = ROOT / "samples" / "templates"
+
+
+@pytest.fixture(scope="module")
+def deployed() -> Iterator[tuple[Running, EmbeddedPostgres]]:
+    running, postgres = up()
+    assert postgres is not None
+    yield running, postgres
+    stop(running)
+    postgres.stop()
+
+
+@pytest.fixture
+def api(deployed: tuple[Running, EmbeddedPostgres]) -> Api:
+    return Api(deployed[0].url, ledger.ORGANIZATION)
+
+
+def query(deployed: tuple[Running, EmbeddedPostgres], sql: str) -> list[tuple[Any, ...]]:
+    with psycopg.connect(deployed[1].dsn("midaz_transaction")) as connection:
+        return connection.execute(sql, [ledger.ORGANIZATION]).fetchall()  # type: ignore[arg-type]
+
+
+def report_of(api: Api, name: str, filters: dict[str, Any]) -> bytes:
+    template = api.register(name, (TEMPLATES / f"{name}.tpl").read_bytes(), SAMPLES[name])
+    report = api.order(template, filters)
+    record = api.finished(report)
+    _file, content = api.download(report)
+    assert (len(content), hashlib.sha256(content).hexdigest()) == (record["size"], record["sha256"])
+    return content
+
+
+def test_an_extract_holds_exactly_the_filtered_rows(deployed: tuple[Running, EmbeddedPostgres], api: Api) -> None:
+    conditions = {"direction": {"eq": ["debit"]}, "created_at": {"between": ["2024-01-01", "2024-01-31"]}}
+    content = report_of(api, "operations", {"midaz_transaction": {"operation": conditions}})
+    rows = list(csv.reader(io.StringIO(content.decode(), newline=""), delimiter=";"))[1:]
+    expected = query(
+        deployed,
+        "SELECT id::text, amount FROM operation WHERE organization_id = %s AND direction = 'debit'"
+        " AND created_at < '2024-02-01' ORDER BY id",
+    )
+    assert sorted((row[0], Decimal(row[4])) for row in rows) == expected
+    assert expected
+
+
+def test_a_balance_agrees_with_the_database_to_the_cent(deployed: tuple[Running, EmbeddedPostgres], api: Api) -> None:
+    exported = json.loads(report_of(api, "accounts", {}), parse_float=Decimal)
+    [(total,)] = query(deployed, "SELECT sum(available) FROM balance WHERE organization_id = %s")
+    assert exported["balance"] == total
+    assert len(exported["accounts"]) == ledger.ACCOUNTS
+
+
+def test_fifty_posts_with_one_key_make_one_report(api: Api) -> None:
+    template = api.register("receipt", (TEMPLATES / "receipt.tpl").read_bytes(), "TXT")
+    body = json.dumps({"templateId": template, "filters": {}}).encode()
+    answers: list[tuple[int, Any]] = []
+    barrier = threading.Barrier(50)
+
+    def post() -> None:
+        barrier.wait()
+        headers = {"Content_Type": "application/json", "X_Idempotency": "once"}
+        status, answer, _ = api.call("POST", "/v1/reports", body, **headers)
+        answers.append((status, answer))
+
+    threads = [threading.Thread(target=post) for _number in range(50)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert {status for status, _ in answers} <= {201, 409}
+    ids = {answer["id"] for status, answer in answers if status == 201}
+    assert len(ids) == 1
+    _status, listed, _ = api.call("GET", f"/v1/reports?templateId={template}")
+    assert [item["id"] for item in listed["items"]] == list(ids)
+    assert api.finished(ids.pop())["attempts"] == 1
+
+
+def test_a_filter_that_cannot_be_applied_is_refused(api: Api) -> None:
+    template = api.register("receipt", (TEMPLATES / "receipt.tpl").read_bytes(), "TXT")
+    for condition, code in (({"nope": {"eq": ["x"]}}, "TPL-0014"), ({"amount": {"gt": ["much"]}}, "TPL-0017")):
+        body = json.dumps({"templateId": template, "filters": {"midaz_transaction": {"operation": condition}}}).encode()
+        status, answer, _ = api.call("POST", "/v1/reports", body, Content_Type="application/json")
+        assert (status, answer["code"]) == (400, code)
+
+
+def test_another_organization_sees_nothing_of_it(deployed: tuple[Running, EmbeddedPostgres], api: Api) -> None:
+    template = api.register("receipt", (TEMPLATES / "receipt.tpl").read_bytes(), "TXT")
+    report = api.order(template, {})
+    stranger = Api(deployed[0].url, ledger.OTHER_ORGANIZATION)
+    for path in (f"/v1/reports/{report}", f"/v1/reports/{report}/download", f"/v1/templates/{template}"):
+        status, answer, _ = stranger.call("GET", path)
+        assert (status, answer["code"]) == (404, "TPL-0011")
+    with pytest.raises(StepFailed, match="TPL-0011"):
+        stranger.order(template, {})
+    rows = report_of(stranger, "operations", {})
+    assert rows.count(b"\n") == ledger.OPERATIONS // 20 + 1
+
+
+def test_the_largest_template_arrives_byte_for_byte(api: Api) -> None:
+    everything = "".join(map(chr, [9, 10, 13, *range(32, 256)])).replace("{", "")
+    content = (everything * 20_000).encode()[: 4 * 1024 * 1024 - 2000].decode(errors="ignore").encode()
+    template = api.register("large", content, "TXT")
+    _status, stored, _ = api.call("GET", f"/v1/templates/{template}/content")
+    assert hashlib.sha256(stored).digest() == hashlib.sha256(content).digest()
+
+
+def test_an_unknown_route_answers_with_our_error_body(api: Api) -> None:
+    status, _answer, _ = api.call("GET", "/v1/nothing")
+    assert status in {403, 404}
+
+
+def test_hostile_templates_end_in_their_error_and_the_next_report_is_right(api: Api) -> None:
+    hostile = {
+        "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}": {"TEMPLATE_TIMEOUT"},
+        "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}": {"TEMPLATE_RECURSION"},
+        "{{ 1 / 0 }}": {"TEMPLATE_ERROR"},
+    }
+    for text, codes in list(hostile.items())[1:]:
+        report = api.order(api.register("hostile", text.encode(), "TXT"), {})
+        with pytest.raises(StepFailed) as failed:
+            api.finished(report)
+        assert any(code in str(failed.value) for code in codes)
+    assert report_of(api, "receipt", {}).startswith("RECIBO".encode())
