@@ -26,6 +26,10 @@ RUNTIME = f"python{sys.version_info.major}.{sys.version_info.minor}"
 BUILT_FROM = ("template.yaml", "functions", "layers", "local/stack.py")
 
 
+_started: dict[int, subprocess.Popen[bytes]] = {}
+"""The servers this process has started itself, by process id; ``stop`` waits for them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Running:
     """What runs: the local AWS's port and process, the API's URL and the stack's outputs."""
@@ -129,6 +133,7 @@ def start_aws() -> tuple[int, int]:
             process = subprocess.Popen(
                 [str(MINISTACK)], env=environment, stdout=log, stderr=log, cwd=home, start_new_session=True
             )
+        _started[process.pid] = process
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline and process.poll() is None:
             with suppress(Exception):
@@ -190,11 +195,13 @@ def stop(running: Running) -> None:
         if pid:
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(pid, signal.SIGKILL)
+            if pid in _started:
+                _started.pop(pid).wait()
 
 
 def _alive(pid: int) -> bool:
-    with suppress(ChildProcessError):
-        os.waitpid(pid, os.WNOHANG)
+    if pid in _started:
+        return _started[pid].poll() is None
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
