@@ -146,7 +146,8 @@ def start_aws() -> tuple[int, int]:
 def deploy(port: int, **parameters: str) -> dict[str, str]:
     """``sam deploy``; the stack's outputs."""
     endpoint = f"http://127.0.0.1:{port}"
-    overrides = {"Stage": STAGE, "PythonRuntime": RUNTIME, "AllowPrivateSources": "true", **parameters}
+    overrides = {"Stage": STAGE, "PythonRuntime": RUNTIME, "AllowPrivateSources": "true"}
+    overrides |= {"MaxOutputBytes": str(256 * 1024 * 1024), **parameters}
     answers = ["--resolve-s3", "--capabilities", "CAPABILITY_IAM", "--no-confirm-changeset", "--region", REGION]
     values = ["--parameter-overrides", *[f"{name}={value}" for name, value in overrides.items()]]
     with step("deploying with sam"):
