@@ -1,25 +1,38 @@
 """A dataset: the rows of one report on local disk, written once, read any number of times in flat memory.
 
-A table is a file of batches, each a pickled list of tuples. Only what this process wrote itself is ever read back.
+All tables of a report lie in one file, as batches of rows. A batch is marshalled by columns: what marshal knows (null,
+booleans, integers, text) goes in as it is, decimals as text, times as the state they pickle to, nested values pickled.
+Each comes back as exactly what it was. Nothing is ever read here but what the same program wrote moments before.
 """
 
+import marshal
 import os
 import pickle
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, date, datetime, timezone
+from decimal import Decimal
+from itertools import chain, repeat
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from reporter.errors import ReportFailure
 from reporter.language.rows import Rows
 
-Batch = list[tuple[Any, ...]]
+BATCH_ROWS = 2000
+BATCHES_KEPT = 4
+SPOOL_NAME = "rows"
+
+Values = tuple[Any, ...]
+Encoded = tuple[str, Any]
+"""How a column of a batch is written, and what is written."""
 
 
 @dataclass(frozen=True, slots=True)
 class SpooledTable:
-    """Where a table lies. ``offsets`` of its batches in bytes, ``starts`` in rows; both end with the total."""
+    """Where a table lies: ``offsets`` of its batches in bytes, ``starts`` in rows; both end with the total."""
 
     source: str
     table: str
@@ -35,71 +48,91 @@ class SpooledTable:
 
 
 class SpoolWriter:
-    """Writes tables into ``folder``. Beyond ``max_rows`` or ``max_bytes`` in all it raises ``ReportFailure``."""
+    """Writes tables into a file in ``folder``. ``max_rows`` and ``max_bytes`` bound all tables of a report together.
+
+    Values: None, bool, int, finite Decimal, str, datetime, date, and lists and dicts of these.
+    """
 
     def __init__(self, folder: Path, max_rows: int, max_bytes: int) -> None:
-        self._folder = folder
+        self._path = folder / SPOOL_NAME
         self._max_rows = max_rows
         self._max_bytes = max_bytes
-        self._bytes = 0
+        self.bytes = 0
         self.rows = 0
         self.tables: list[SpooledTable] = []
 
-    def write(self, source: str, table: str, columns: Sequence[str], batches: Iterable[Batch]) -> SpooledTable:
-        """Spool one table. Raises ``ReportFailure`` REPORT_TOO_LARGE."""
-        path = self._folder / f"{len(self.tables)}.rows"
-        offsets, starts = [0], [0]
-        with path.open("wb") as file:
-            for batch in batches:
-                file.write(pickle.dumps(batch, protocol=5))
-                offsets.append(file.tell())
-                starts.append(starts[-1] + len(batch))
-                self.rows += len(batch)
-                self._check("rows", self.rows, self._max_rows)
-                self._check("bytes", self._bytes + file.tell(), self._max_bytes)
-        self._bytes += offsets[-1]
-        spooled = SpooledTable(source, table, tuple(columns), str(path), tuple(offsets), tuple(starts))
+    def write(self, source: str, table: str, columns: Sequence[str], batches: Iterable[Sequence[Values]]) -> SpooledTable:
+        """Spool one table, its tuples in the order of ``columns``, in batches of any size.
+
+        Raises ``ReportFailure``: REPORT_TOO_LARGE beyond a limit or when the disk is full, SOURCE_VALUE for a value of
+        another type (a binary float, say).
+        """
+        offsets, starts = [self.bytes], [0]
+        try:
+            with self._path.open("ab") as file:
+                for batch in _of_even_size(batches):
+                    self.rows += len(batch)
+                    self._check("rows", self.rows, self._max_rows)
+                    content = _encoded_batch(source, table, columns, batch)
+                    self.bytes += len(content)
+                    self._check("bytes", self.bytes, self._max_bytes)
+                    file.write(content)
+                    offsets.append(self.bytes)
+                    starts.append(starts[-1] + len(batch))
+        except OSError as error:
+            raise ReportFailure(
+                "REPORT_TOO_LARGE", f"the worker's disk has no room for the data: {error.strerror}"
+            ) from None
+        spooled = SpooledTable(source, table, tuple(columns), str(self._path), tuple(offsets), tuple(starts))
         self.tables.append(spooled)
         return spooled
 
-    def _check(self, what: str, value: int, most: int) -> None:
+    @staticmethod
+    def _check(what: str, value: int, most: int) -> None:
         if value > most:
-            message = f"the report reads more than {most} {what}: choose a shorter period or fewer accounts"
+            message = f"the report reads more than {most} {what}: choose fewer rows by filters, or a shorter period"
             raise ReportFailure("REPORT_TOO_LARGE", message)
 
 
 class SpooledRows(Rows):
-    """A spooled table, read through an open file descriptor."""
+    """A spooled table, read through an open file descriptor. Passes may nest and do not disturb each other."""
 
     def __init__(self, descriptor: int, columns: Sequence[str], offsets: Sequence[int], starts: Sequence[int]) -> None:
         self.columns = tuple(columns)
         self._descriptor = descriptor
         self._offsets = offsets
         self._starts = starts
-        self._kept: tuple[int, Batch] = (-1, [])
+        self._kept: dict[int, list[Values]] = {}
 
     def __len__(self) -> int:
         return self._starts[-1]
 
-    def tuples(self) -> Iterator[tuple[Any, ...]]:
-        """A fresh pass; passes do not disturb each other."""
-        for number in range(len(self._offsets) - 1):
-            yield from self._read(number)
+    def tuples(self) -> Iterator[Values]:
+        """A fresh pass; it holds one batch at a time."""
+        return chain.from_iterable(map(self._read, range(len(self._offsets) - 1)))
 
-    def tuple_at(self, index: int) -> tuple[Any, ...] | None:
-        """The row at ``index``, from the end where negative; None past either end."""
+    def tuple_at(self, index: int) -> Values | None:
+        """The row at ``index``, from the end where negative; None past either end. Keeps a few batches decoded."""
         position = index + len(self) if index < 0 else index
         if not 0 <= position < len(self):
             return None
         number = bisect_right(self._starts, position) - 1
-        if self._kept[0] != number:
-            self._kept = (number, self._read(number))
-        return self._kept[1][position - self._starts[number]]
+        batch = self._kept.get(number)
+        if batch is None:
+            if len(self._kept) >= BATCHES_KEPT:
+                del self._kept[next(iter(self._kept))]
+            batch = self._kept[number] = list(self._read(number))
+        return batch[position - self._starts[number]]
 
-    def _read(self, number: int) -> Batch:
+    def _read(self, number: int) -> Iterator[Values]:
         start, end = self._offsets[number], self._offsets[number + 1]
-        batch: Batch = pickle.loads(os.pread(self._descriptor, end - start, start))
-        return batch
+        content = b""
+        while len(content) < end - start:
+            piece = os.pread(self._descriptor, end - start - len(content), start + len(content))
+            if not piece:
+                raise EOFError("the spool is shorter than it was written")
+            content += piece
+        return zip(*[_DECODERS[kind](values) for kind, values in marshal.loads(content)], strict=True)
 
 
 def data_for_template(
@@ -107,3 +140,89 @@ def data_for_template(
 ) -> dict[str, dict[str, Rows]]:
     """Source → the key the template uses → rows. ``tables``: the same with qualified tables; ``rows`` by these."""
     return {source: {key: rows[source, table] for key, table in keys.items()} for source, keys in tables.items()}
+
+
+def _of_even_size(batches: Iterable[Sequence[Values]]) -> Iterator[Sequence[Values]]:
+    """The same rows in batches of ``BATCH_ROWS``: a source's own may be single rows, or everything at once."""
+    waiting: list[Values] = []
+    for batch in batches:
+        if not waiting and len(batch) == BATCH_ROWS:
+            yield batch
+            continue
+        waiting.extend(batch)
+        while len(waiting) >= BATCH_ROWS:
+            yield waiting[:BATCH_ROWS]
+            del waiting[:BATCH_ROWS]
+    if waiting:
+        yield waiting
+
+
+def _encoded_batch(source: str, table: str, columns: Sequence[str], batch: Sequence[Values]) -> bytes:
+    by_column = list(zip(*batch, strict=True))
+    encoded = []
+    for name, values in zip(columns, by_column, strict=True):
+        try:
+            encoded.append(_encoded(values))
+        except TypeError as error:
+            raise ReportFailure(
+                "SOURCE_VALUE", f"{source}.{table}.{name} holds {error}, which no document can show"
+            ) from None
+    return marshal.dumps(tuple(encoded))
+
+
+_PLAIN = frozenset({type(None), bool, int, str})
+
+
+def _encoded(values: Values) -> Encoded:
+    """Raises ``TypeError`` naming the type that has no place in a dataset."""
+    kinds = set(map(type, values))
+    if kinds <= _PLAIN:
+        return "plain", values
+    if kinds == {Decimal}:
+        return "decimal", tuple(map(str, values))
+    if kinds == {Decimal, type(None)}:
+        return "decimal or null", tuple([None if value is None else str(value) for value in values])
+    if kinds == {date}:
+        return "date", tuple([value.__reduce__()[1][0] for value in values])
+    if kinds == {datetime}:
+        states = [value.__reduce__()[1] for value in values]
+        zones = {state[1] if len(state) > 1 else None for state in states}
+        if all(zone is UTC or (isinstance(zone, ZoneInfo) and zone.key in _UTC_NAMES) for zone in zones):
+            return "UTC", tuple([state[0] for state in states])
+        if zones == {None}:
+            return "no zone", tuple([state[0] for state in states])
+    try:
+        return "pickled", pickle.dumps([_plain_value(value) for value in values], protocol=5)
+    except RecursionError:
+        raise TypeError("a value nested too deeply") from None
+
+
+_UTC_NAMES = frozenset({"UTC", "Etc/UTC"})
+
+
+def _plain_value(value: Any) -> Any:
+    """The same value, checked; a time in a named zone gets that zone's offset, as the reader has no zones at hand."""
+    kind = type(value)
+    if kind in _PLAIN or kind is Decimal or kind is date:
+        return value
+    if kind is datetime:
+        offset = value.utcoffset()
+        return value if offset is None else value.replace(tzinfo=timezone(offset))
+    if kind is list:
+        return [_plain_value(item) for item in value]
+    if kind is dict:
+        return {_plain_value(name): _plain_value(item) for name, item in value.items()}
+    raise TypeError(f"a value of type {kind.__name__}")
+
+
+_date: Callable[..., date] = date
+_datetime: Callable[..., datetime] = datetime
+_DECODERS: Mapping[str, Callable[[Any], Iterable[Any]]] = {
+    "plain": lambda values: values,
+    "decimal": lambda texts: map(Decimal, texts),
+    "decimal or null": lambda texts: [None if text is None else Decimal(text) for text in texts],
+    "date": lambda states: map(_date, states),
+    "UTC": lambda states: map(_datetime, states, repeat(UTC)),
+    "no zone": lambda states: map(_datetime, states),
+    "pickled": pickle.loads,
+}
