@@ -21,10 +21,11 @@ def list_data_sources() -> Any:
 @app.get("/v1/data-sources/<source_id>")
 def get_data_source(source_id: str) -> Any:
     """One source with its tables and fields."""
-    entry = registry.entries(Call(app).organization()).get(source_id)
+    organization = Call(app).organization()
+    entry = registry.entries(organization).get(source_id)
     if entry is None:
         raise RequestError("TPL-0031", "no such data source", status=404)
-    tables = sorted(registry.schema(entry).tables.items())
+    tables = sorted(registry.schema(entry, organization).tables.items())
     described = [{"name": name, "fields": list(columns)} for name, columns in tables]
     return answer(200, {**_named(entry), "tables": described})
 

@@ -71,7 +71,7 @@ class Press:
         entries = self._registry.entries(report.organization_id)
         with ExitStack() as stack:
             for source, tables in checked.reads.items():
-                snapshot = stack.enter_context(self._registry.source(entries[source]).snapshot())
+                snapshot = stack.enter_context(self._registry.snapshot(entries[source], report.organization_id))
                 for table, columns in tables.items():
                     filters = conditions.get(source, {}).get(table, ())
                     rows = snapshot.rows(table, columns, schemas[source], filters, report.organization_id)

@@ -1,22 +1,29 @@
 """A registered data source: what it is, who may read it, and how rows are kept apart by organization."""
 
-import ipaddress
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from reporter.errors import RequestError
-from reporter.exact_json import parse_json
-from reporter.schema import SourceSchema
+from reporter.conditions import Condition, Interval
+from reporter.errors import ReportFailure, RequestError
+from reporter.exact_json import canonical_hash, parse_json
+from reporter.schema import COLUMN_TYPES, Columns, SourceSchema
+from reporter.sources.hosts import HostRule
 
 MAX_ENTRY_BYTES = 4096
 """Parameter Store's standard tier."""
-TYPES = frozenset({"postgresql"})
+ORGANIZATION_MARK = "{organization}"
+FORMATS: Mapping[str, str] = {"csv": "csv", "jsonl": "jsonl", "ndjson": "jsonl"}
+"""Ending of a file's name → format."""
+SCOPE_TYPES = frozenset({"uuid", "text"})
+
+_ID = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}", re.ASCII)
+_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
+_SECRET = re.compile(r"arn:[a-z-]+:secretsmanager:[a-z0-9-]+:\d{12}:secret:[A-Za-z0-9/_+=.@!-]+", re.ASCII)
 _MEMBERS = frozenset({"id", "externalName", "type", "organizations", "connection", "schemas", "scope", "schemaKey"})
-_CONNECTION = {
-    "postgresql": frozenset({"host", "port", "database", "secretArn", "username", "password", "sslmode", "sslrootcert"}),
-    "files": frozenset({"bucket", "tables"}),
-}
+_SSL_MODES = frozenset({"disable", "allow", "prefer", "require", "verify-ca", "verify-full"})
+_ALIASES = {"user": "username", "dbname": "database", "sslMode": "sslmode"}
 
 
 class EntryError(ValueError):
@@ -34,12 +41,13 @@ class Scope:
     tables: Mapping[str, str] = field(default_factory=dict)
     shared: frozenset[str] = frozenset()
 
+    def shares(self, table: str) -> bool:
+        """Whether every organization sees all rows of a table. ``table`` qualified."""
+        return not self.shared.isdisjoint({"*", table, _bare(table)})
+
     def column(self, table: str) -> str | None:
-        """The scoping column of a qualified table; None where the table is shared."""
-        bare = table.rpartition(".")[2]
-        if "*" in self.shared or table in self.shared or bare in self.shared:
-            return None
-        return self.tables.get(table) or self.tables.get(bare) or self.default or ""
+        """The column that keeps the organizations' rows of a qualified table apart, where one is named."""
+        return self.tables.get(table) or self.tables.get(_bare(table)) or self.default
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,80 +72,198 @@ class SourceEntry:
         tables = {name: columns for name, columns in schema.tables.items() if self._separable(name, columns)}
         return SourceSchema(schema.source, tables, schema.schemas)
 
-    def _separable(self, table: str, columns: Mapping[str, Any]) -> bool:
-        if self.type == "files" and "{organization}" in str(self.connection["tables"].get(table, {}).get("key", "")):
-            return True
+    def scope_conditions(self, table: str, columns: Columns, organization_id: str) -> tuple[Condition, ...]:
+        """What every query of a table carries besides the caller's filters.
+
+        Raises ``ReportFailure`` for a table whose rows cannot be kept apart: it must not be read at all.
+        """
+        if self.separated_by_key(table) or self.scope.shares(table):
+            return ()
         column = self.scope.column(table)
-        return column is None or column in columns
+        if not self._separable(table, columns) or column is None:
+            raise ReportFailure("SOURCE_CHANGED", f"data source {self.id}: table {table} may not be read")
+        return (Condition(column, (), columns[column], (Interval(organization_id, organization_id),)),)
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes when the entry leads to another place, so that what was known of the old one is not used."""
+        place = {name: item for name, item in self.connection.items() if name not in {"username", "password"}}
+        return canonical_hash([self.type, place, list(self.schemas)])
+
+    def declared(self, value: Any) -> SourceSchema:
+        """The schema in ``schemaKey``'s object: ``{"tables": {table: {column: type}}}``.
+
+        Tables outside the entry's schemas or files are left out; without a schema's name a table is in the first one.
+        Raises ``EntryError``.
+        """
+        tables = value.get("tables") if isinstance(value, dict) else None
+        if not isinstance(tables, dict):
+            raise EntryError("a declared schema is an object with tables")
+        found: dict[str, Columns] = {}
+        for table, columns in tables.items():
+            name = table if self.type == "files" or "." in table else f"{self.schemas[0]}.{table}"
+            if not isinstance(columns, dict) or not COLUMN_TYPES.issuperset(map(str, columns.values())):
+                raise EntryError(f"table {table} must name its columns, each with one of {', '.join(sorted(COLUMN_TYPES))}")
+            known = self.connection["tables"] if self.type == "files" else self.schemas
+            if (name if self.type == "files" else name.partition(".")[0]) in known:
+                found[name] = columns
+        return SourceSchema(self.id, found, self.schemas)
+
+    def separated_by_key(self, table: str) -> bool:
+        """Whether each organization has a file of its own."""
+        return self.type == "files" and ORGANIZATION_MARK in self.connection["tables"].get(table, {}).get("key", "")
+
+    @property
+    def differs_by_organization(self) -> bool:
+        """Whether the schema has to be found for each organization on its own: in its own files."""
+        return self.schema_key is None and any(map(self.separated_by_key, self.connection.get("tables", ())))
+
+    def _separable(self, table: str, columns: Columns) -> bool:
+        if self.separated_by_key(table) or self.scope.shares(table):
+            return True
+        return columns.get(self.scope.column(table) or "") in SCOPE_TYPES
 
 
-def parse_entry(text: str, *, allow_private: bool) -> SourceEntry:
-    """The entry in a registry parameter. ``allow_private`` admits loopback, plain connections and inline credentials.
+def _bare(table: str) -> str:
+    return table.partition(".")[2] or table
 
-    Raises ``EntryError`` naming what is wrong.
+
+def parse_entry(text: str, *, allow_private: bool, networks: Sequence[str] = ()) -> SourceEntry:
+    """The entry in a registry parameter.
+
+    ``allow_private`` admits loopback, plain connections and inline credentials; ``networks`` are private CIDR blocks
+    that sources may live in. Raises ``EntryError`` naming what is wrong.
     """
-    if len(text.encode()) > MAX_ENTRY_BYTES:
+    if len(text.encode("utf-8", "surrogatepass")) > MAX_ENTRY_BYTES:
         raise EntryError(f"an entry holds at most {MAX_ENTRY_BYTES} bytes; put declared schemas into schemaKey's object")
     try:
         value = parse_json(text, "entry")
     except RequestError as error:
         raise EntryError(error.message) from None
-    if not isinstance(value, dict):
-        raise EntryError("an entry is a JSON object")
-    if unknown := sorted(set(value) - _MEMBERS):
-        raise EntryError(f"unknown members: {', '.join(unknown)}")
-    for name in ("id", "type", "connection", "organizations"):
-        if not value.get(name):
-            raise EntryError(f"{name} is missing")
-    if not str(value["id"]).isidentifier():
+    entry = _members(value, "entry", _MEMBERS)
+    if missing := [name for name in ("id", "type", "connection", "organizations") if not entry.get(name)]:
+        raise EntryError(f"{', '.join(missing)} missing")
+    identifier = _text(entry["id"], "id")
+    if not _ID.fullmatch(identifier):
         raise EntryError("id must be a name that a template can use: letters, digits and underscores")
-    if value["type"] not in TYPES:
-        raise EntryError(f"type must be one of {', '.join(sorted(TYPES))}")
-    connection = value["connection"]
-    if not isinstance(connection, dict) or not set(connection) <= _CONNECTION[value["type"]]:
-        raise EntryError(f"connection holds only {', '.join(sorted(_CONNECTION[value['type']]))}")
-    if value["type"] == "postgresql":
-        _check_postgresql(connection, allow_private)
-    scope = value.get("scope") or {}
-    if not isinstance(scope, dict) or not set(scope) <= {"default", "tables", "shared"}:
-        raise EntryError("scope holds only default, tables and shared")
+    kind = _text(entry["type"], "type")
+    if kind not in _CONNECTIONS:
+        raise EntryError(f"type must be one of {', '.join(sorted(_CONNECTIONS))}")
+    schemas = _texts(entry.get("schemas") or [], "schemas") or (("public",) if kind == "postgresql" else ())
+    if any("." in name or not name for name in schemas) or (schemas and kind == "files"):
+        raise EntryError("schemas are names without dots, and files have none")
     return SourceEntry(
-        id=value["id"],
-        external_name=str(value.get("externalName") or value["id"]),
-        type=value["type"],
-        organizations=frozenset(str(name).lower() for name in value["organizations"]),
-        connection=connection,
-        schemas=tuple(value.get("schemas") or (("public",) if value["type"] == "postgresql" else ())),
-        scope=Scope(scope.get("default"), scope.get("tables") or {}, frozenset(scope.get("shared") or ())),
-        schema_key=value.get("schemaKey"),
+        id=identifier,
+        external_name=_text(entry.get("externalName") or identifier, "externalName"),
+        type=kind,
+        organizations=_organizations(entry["organizations"]),
+        connection=_CONNECTIONS[kind](entry["connection"], HostRule.of(allow_private, networks)),
+        schemas=schemas,
+        scope=_scope(entry.get("scope") or {}),
+        schema_key=None if entry.get("schemaKey") is None else _key(entry["schemaKey"], "schemaKey"),
     )
 
 
-def _check_postgresql(connection: Mapping[str, Any], allow_private: bool) -> None:
-    host = connection.get("host")
-    if not isinstance(host, str) or not host or host.startswith(("/", "@")) or "," in host:
-        raise EntryError("connection.host must be the name of one host")
-    if not connection.get("database"):
-        raise EntryError("connection.database is missing")
-    if allow_private:
-        return
-    if "password" in connection or "username" in connection:
-        raise EntryError("credentials belong into Secrets Manager: name the secret in connection.secretArn")
-    if connection.get("sslmode", "verify-full") != "verify-full":
+def _members(value: Any, place: str, known: frozenset[str]) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise EntryError(f"{place} must be an object")
+    if unknown := sorted(set(value) - known):
+        raise EntryError(f"{place} has unknown members: {', '.join(unknown)}")
+    return value
+
+
+def _text(value: Any, place: str) -> str:
+    if not isinstance(value, str) or not value or "\0" in value:
+        raise EntryError(f"{place} must be a text")
+    return value
+
+
+def _texts(value: Any, place: str) -> tuple[str, ...]:
+    if not isinstance(value, list):
+        raise EntryError(f"{place} must be a list")
+    return tuple(_text(item, place) for item in value)
+
+
+def _key(value: Any, place: str) -> str:
+    """The key of an S3 object."""
+    key = _text(value, place)
+    if key.startswith("/") or ".." in key.split("/") or "://" in key or len(key) > 900:
+        raise EntryError(f"{place} must be the key of an S3 object")
+    return key
+
+
+def _organizations(value: Any) -> frozenset[str]:
+    names = _texts(value, "organizations")
+    if any(name != "*" and not _UUID.fullmatch(name) for name in names):
+        raise EntryError("organizations are UUIDs, or * for all")
+    return frozenset(name.lower() for name in names)
+
+
+def _scope(value: Any) -> Scope:
+    scope = _members(value, "scope", frozenset({"default", "tables", "shared"}))
+    tables = scope.get("tables") or {}
+    if not isinstance(tables, dict):
+        raise EntryError("scope.tables must be an object")
+    return Scope(
+        default=None if scope.get("default") is None else _text(scope["default"], "scope.default"),
+        tables={table: _text(column, f"scope.tables.{table}") for table, column in tables.items()},
+        shared=frozenset(_texts(scope.get("shared") or [], "scope.shared")),
+    )
+
+
+def _postgresql(value: Any, rule: HostRule) -> Mapping[str, Any]:
+    known = frozenset({"host", "port", "database", "secretArn", "username", "password", "sslmode", "certificatesKey"})
+    if not isinstance(value, dict):
+        raise EntryError("connection must be an object")
+    connection = _members({_ALIASES.get(name, name): item for name, item in value.items()}, "connection", known)
+    if rule.refuses(_text(connection.get("host"), "connection.host")):
+        raise EntryError("connection.host must be one host, and no loopback, link-local or private address")
+    _text(connection.get("database"), "connection.database")
+    port = connection.get("port", 5432)
+    if not str(port).isascii() or not str(port).isdigit() or not 0 < int(port) < 65536:
+        raise EntryError("connection.port must be a number from 1 to 65535")
+    mode = connection.get("sslmode") or ("prefer" if rule.allow_private else "verify-full")
+    if mode not in _SSL_MODES or (mode != "verify-full" and not rule.allow_private):
         raise EntryError("connection.sslmode must be verify-full")
-    if is_forbidden_host(host):
-        raise EntryError("connection.host must not be a loopback or link-local address")
+    if "certificatesKey" in connection:
+        _key(connection["certificatesKey"], "connection.certificatesKey")
+    if "secretArn" in connection:
+        if not _SECRET.fullmatch(_text(connection["secretArn"], "connection.secretArn")):
+            raise EntryError("connection.secretArn must be the ARN of a secret")
+    elif not rule.allow_private or "username" not in connection:
+        raise EntryError("credentials belong into Secrets Manager: name the secret in connection.secretArn")
+    if not rule.allow_private and not {"username", "password"}.isdisjoint(connection):
+        raise EntryError("credentials belong into Secrets Manager, not into the entry")
+    return {**connection, "port": int(port), "sslmode": mode}
 
 
-def is_forbidden_host(host: str) -> bool:
-    """Loopback, link-local (the instance metadata service) and unspecified addresses, by name or number."""
-    if host.lower().rstrip(".") == "localhost" or host.lower().endswith(".localhost"):
-        return True
-    try:
-        address = ipaddress.ip_address(host.strip("[]"))
-    except ValueError:
-        return False
-    mapped = getattr(address, "ipv4_mapped", None) or address
-    return bool(
-        mapped.is_loopback or mapped.is_link_local or mapped.is_unspecified or mapped.is_multicast or mapped.is_reserved
-    )
+def _files(value: Any, _rule: HostRule) -> Mapping[str, Any]:
+    connection = _members(value, "connection", frozenset({"bucket", "prefix", "tables"}))
+    tables = connection.get("tables")
+    if not isinstance(tables, dict) or not tables:
+        raise EntryError("connection.tables must name the tables and their files")
+    prefix = _key(connection["prefix"], "connection.prefix") if connection.get("prefix") else ""
+    found = {name: _file(name, value, prefix) for name, value in tables.items()}
+    bucket = None if connection.get("bucket") is None else _text(connection["bucket"], "connection.bucket")
+    return {"bucket": bucket, "tables": found}
+
+
+def _file(table: str, value: Any, prefix: str) -> Mapping[str, str]:
+    place = f"connection.tables.{table}"
+    if not _ID.fullmatch(table):
+        raise EntryError(f"{place}: a table's name has letters, digits and underscores")
+    file = _members({"key": value} if isinstance(value, str) else value, place, frozenset({"key", "format", "delimiter"}))
+    key = _key(prefix + _text(file.get("key"), f"{place}.key"), f"{place}.key")
+    kind = FORMATS.get(str(file.get("format") or key.rpartition(".")[2]).lower())
+    if kind is None:
+        raise EntryError(f"{place}.format must be csv or jsonl")
+    delimiter = file.get("delimiter", ",")
+    if delimiter not in {",", ";", "|", "\t"}:
+        raise EntryError(f"{place}.delimiter must be a comma, semicolon, bar or tab")
+    return {"key": key, "format": kind, "delimiter": delimiter}
+
+
+_CONNECTIONS: Mapping[str, Callable[[Any, HostRule], Mapping[str, Any]]] = {
+    "postgresql": _postgresql,
+    "files": _files,
+}

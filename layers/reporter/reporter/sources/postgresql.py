@@ -1,174 +1,170 @@
-"""PostgreSQL: one snapshot per report, server-side cursors, conditions as bound values.
+"""PostgreSQL: one snapshot per report, server-side cursors, conditions pushed down."""
 
-Identifiers come only from the discovered schema, values are only ever bound. Text is compared byte by byte
-(``COLLATE "C"``), so that order means the same as everywhere else.
-"""
-
-import json
+import os
 import socket
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from datetime import UTC, datetime
-from decimal import Decimal
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import psycopg
-from psycopg import sql
-from psycopg.adapt import Loader
-from psycopg.types.json import set_json_loads
 
+from reporter.conditions import Condition
 from reporter.errors import ReportFailure, SourceUnavailable
-from reporter.row_filters import Condition, Interval
 from reporter.schema import ColumnType, SourceSchema
-from reporter.sources.entry import SourceEntry, is_forbidden_host
+from reporter.sources.certificates import trusted_certificates
+from reporter.sources.entry import SourceEntry
+from reporter.sources.postgresql_query import select
+from reporter.sources.postgresql_values import register_values
+from reporter.sources.reading import BATCH_ROWS, Batch, Credentials, Surroundings
 
-BATCH_ROWS = 2000
+MAX_ADDRESSES = 4
+GRACE_SECONDS = 5
+"""How much longer than the server we wait before we take it for dead."""
+
+_Connection = psycopg.Connection[tuple[Any, ...]]
 
 _TYPES: Mapping[str, ColumnType] = {
     "int2": "integer", "int4": "integer", "int8": "integer", "oid": "integer",
     "numeric": "numeric", "float4": "numeric", "float8": "numeric",
-    "text": "text", "varchar": "text", "bpchar": "text", "name": "text", "citext": "text",
+    "text": "text", "varchar": "text", "bpchar": "text", "name": "text", "citext": "text", "enum": "text",
     "bool": "boolean", "uuid": "uuid", "date": "date", "timestamp": "timestamp", "timestamptz": "timestamptz",
-    "json": "jsonb", "jsonb": "jsonb",
+    "json": "jsonb", "jsonb": "jsonb", "array": "array",
 }  # fmt: skip
+_FLOATS = frozenset({"float4", "float8"})
 
+# Domains count as what they are made of. Only what this user may read is there at all.
+_COLUMNS = """
+    WITH RECURSIVE base (domain, type) AS (
+        SELECT oid, typbasetype FROM pg_type WHERE typtype = 'd'
+        UNION ALL
+        SELECT base.domain, t.typbasetype FROM base JOIN pg_type t ON t.oid = base.type WHERE t.typtype = 'd'
+    )
+    SELECT n.nspname::text, c.relname::text, a.attname::text,
+        CASE WHEN t.typtype = 'e' THEN 'enum' WHEN t.typcategory = 'A' THEN 'array'
+             WHEN t.typnamespace = 'pg_catalog'::regnamespace OR t.typname = 'citext' THEN t.typname::text END
+    FROM pg_attribute a
+    JOIN pg_class c ON c.oid = a.attrelid
+    JOIN pg_namespace n ON n.oid = c.relnamespace
+    LEFT JOIN (SELECT base.domain, base.type FROM base JOIN pg_type b ON b.oid = base.type AND b.typtype <> 'd') d
+        ON d.domain = a.atttypid
+    JOIN pg_type t ON t.oid = COALESCE(d.type, a.atttypid)
+    WHERE n.nspname = ANY(%s) AND (%s::text IS NULL OR c.relname = %s)
+        AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND a.attnum > 0 AND NOT a.attisdropped
+        AND has_schema_privilege(n.oid, 'USAGE') AND has_column_privilege(c.oid, a.attnum, 'SELECT')
+    ORDER BY n.nspname, c.relname, a.attnum"""
 
-class _Double(Loader):
-    """A double by its shortest text, which is what PostgreSQL sends; whole ones without a point."""
-
-    def load(self, data: Any) -> Decimal | int:
-        number = Decimal(bytes(data).decode())
-        if not number.is_finite():
-            raise ReportFailure("SOURCE_VALUE", "a source column holds NaN or Infinity, which no document can show")
-        return int(number) if number == number.to_integral_value() else number
-
-
-class _Exact(Loader):
-    def load(self, data: Any) -> Decimal:
-        number = Decimal(bytes(data).decode())
-        if not number.is_finite():
-            raise ReportFailure("SOURCE_VALUE", "a source column holds NaN or Infinity, which no document can show")
-        return number
-
-
-class _Text(Loader):
-    """Types a document shows as text: UUIDs, enumerations, intervals, addresses."""
-
-    def load(self, data: Any) -> str:
-        return bytes(data).decode()
+# In the transaction, not as connection options: poolers refuse those.
+_SETTINGS = """
+    SELECT set_config(name, value, true) FROM (VALUES
+        ('statement_timeout', %s), ('idle_in_transaction_session_timeout', %s), ('search_path', 'pg_catalog'),
+        ('timezone', 'UTC'), ('datestyle', 'ISO, YMD'), ('intervalstyle', 'postgres'), ('extra_float_digits', '1'),
+        ('bytea_output', 'hex'), ('synchronize_seqscans', 'off'), ('cursor_tuple_fraction', '1.0')
+    ) AS settings (name, value)"""
 
 
 class PostgresqlSource:
-    """``credentials``: ``{"username", "password"}``. Times in seconds."""
+    """See ``reading.Source``."""
 
-    def __init__(
-        self,
-        entry: SourceEntry,
-        credentials: Mapping[str, str],
-        *,
-        connect_seconds: int,
-        read_seconds: int,
-        allow_private: bool,
-    ) -> None:
+    def __init__(self, entry: SourceEntry, credentials: Credentials, surroundings: Surroundings) -> None:
         self._entry = entry
         self._credentials = credentials
-        self._connect_seconds = connect_seconds
-        self._read_seconds = read_seconds
-        self._allow_private = allow_private
+        self._surroundings = surroundings
 
-    def discover(self) -> SourceSchema:
-        """Tables and views of the declared schemas. Raises ``SourceUnavailable``."""
-        query = """
-            SELECT n.nspname, c.relname, a.attname, t.typname
-            FROM pg_catalog.pg_attribute a
-            JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
-            JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-            JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
-            WHERE n.nspname = ANY(%s) AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND a.attnum > 0 AND NOT a.attisdropped
-            ORDER BY n.nspname, c.relname, a.attnum"""
+    def discover(self, organization_id: str) -> SourceSchema:
+        """Tables and views of the declared schemas. See ``reading.Source``."""
         tables: dict[str, dict[str, ColumnType]] = {}
-        with self._connection() as connection, self._errors():
-            for schema, table, column, kind in connection.execute(query, [list(self._entry.schemas)]):
-                array: ColumnType = "array" if str(kind).startswith("_") else "other"
-                tables.setdefault(f"{schema}.{table}", {})[column] = _TYPES.get(kind, array)
+        with self._transaction() as connection, self._errors():
+            for schema, table, column, kind in connection.execute(_COLUMNS, [list(self._entry.schemas), None, None]):
+                tables.setdefault(f"{schema}.{table}", {})[column] = _TYPES.get(kind, "other")
         return SourceSchema(self._entry.id, tables, self._entry.schemas)
 
     @contextmanager
     def snapshot(self) -> Iterator["PostgresqlSnapshot"]:
         """All reads in one read-only transaction: one moment of the database."""
-        with self._connection() as connection:
-            connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-            connection.read_only = True
-            yield PostgresqlSnapshot(self._entry, connection, self._errors)
+        with self._transaction() as connection:
+            yield PostgresqlSnapshot(self._entry, connection, self._errors, self._surroundings.read_seconds)
 
     @contextmanager
-    def _connection(self) -> Iterator[psycopg.Connection[tuple[Any, ...]]]:
-        settings = self._entry.connection
-        self._check_addresses(str(settings["host"]), int(settings.get("port", 5432)))
+    def _transaction(self) -> Iterator[_Connection]:
+        credentials = self._credentials(False)
         with self._errors():
-            connection = psycopg.connect(
-                host=settings["host"],
-                port=int(settings.get("port", 5432)),
-                dbname=settings["database"],
-                user=self._credentials["username"],
-                password=self._credentials["password"],
-                sslmode=settings.get("sslmode", "verify-full"),
-                sslrootcert=settings.get("sslrootcert", "system") if not self._plain(settings) else "",
-                connect_timeout=self._connect_seconds,
-                keepalives=1,
-                keepalives_idle=10,
-                keepalives_interval=5,
-                keepalives_count=3,
-                options=f"-c statement_timeout={self._read_seconds * 1000} -c timezone=UTC",
-                application_name="reporter",
-            )
-        connection.adapters.register_loader("float4", _Double)
-        connection.adapters.register_loader("float8", _Double)
-        connection.adapters.register_loader("numeric", _Exact)
-        connection.adapters.register_loader("uuid", _Text)
-        set_json_loads(lambda text: json.loads(text, parse_float=Decimal), connection)
+            try:
+                connection = self._connect(credentials)
+            except psycopg.OperationalError:
+                # The password may have been rotated since it was looked up.
+                fresh = self._credentials(True)
+                if fresh == credentials:
+                    raise
+                connection = self._connect(fresh)
         try:
+            with self._errors():
+                connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+                connection.read_only = True
+                milliseconds = str(self._surroundings.read_seconds * 1000)
+                connection.execute(_SETTINGS, [milliseconds, milliseconds])
+                register_values(connection)
             yield connection
         finally:
             connection.close()
 
-    @staticmethod
-    def _plain(settings: Mapping[str, Any]) -> bool:
-        return settings.get("sslmode", "verify-full") in {"disable", "allow", "prefer", "require"}
-
-    def _check_addresses(self, host: str, port: int) -> None:
-        """Again when connecting: a name may lead to an address that the entry could not have."""
+    def _connect(self, credentials: Mapping[str, str]) -> _Connection:
+        settings = self._entry.connection
+        host, port = str(settings["host"]), int(settings["port"])
         try:
-            found = {str(address[4][0]) for address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)}
+            # Again when connecting, and to these addresses only: a name may lead to where the entry could not.
+            addresses = self._surroundings.hosts.addresses(host, port)[:MAX_ADDRESSES]
+        except PermissionError:
+            raise ReportFailure("SOURCE_REFUSED", f"data source {self._entry.id} leads to a forbidden address") from None
         except OSError:
             raise SourceUnavailable(self._entry.id, "its host cannot be found") from None
-        if not self._allow_private and any(map(is_forbidden_host, found)):
-            raise ReportFailure("SOURCE_REFUSED", f"data source {self._entry.id} leads to a forbidden address")
+        return psycopg.connect(
+            host=",".join([host.strip("[]")] * len(addresses)),
+            hostaddr=",".join(addresses),
+            port=port,
+            dbname=settings["database"],
+            user=credentials["username"],
+            password=credentials["password"],
+            sslmode=settings["sslmode"],
+            sslrootcert=trusted_certificates(self._entry, self._surroundings),
+            gssencmode="disable",
+            connect_timeout=self._surroundings.connect_seconds,
+            keepalives=1,
+            keepalives_idle=10,
+            keepalives_interval=5,
+            keepalives_count=3,
+            tcp_user_timeout=30_000,
+            application_name="reporter",
+            prepare_threshold=None,
+        )
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
         """Driver errors stay here: their text may hold anything."""
+        name = self._entry.id
         try:
             yield
-        except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn, psycopg.errors.InsufficientPrivilege):
-            raise ReportFailure(
-                "SOURCE_CHANGED", f"data source {self._entry.id}: a table or field is no longer there or readable"
-            ) from None
         except psycopg.errors.QueryCanceled:
-            raise SourceUnavailable(self._entry.id, f"a query took longer than {self._read_seconds} s") from None
+            reason = f"a query took longer than {self._surroundings.read_seconds} s"
+            raise SourceUnavailable(name, reason) from None
+        except psycopg.ProgrammingError:
+            message = f"data source {name}: a table or field is no longer there, readable or of the same type"
+            raise ReportFailure("SOURCE_CHANGED", message) from None
+        except (psycopg.DataError, ValueError, RecursionError):
+            message = f"data source {name}: a value cannot be shown, such as NaN, infinity or a date beyond year 9999"
+            raise ReportFailure("SOURCE_VALUE", message) from None
         except psycopg.Error:
-            raise SourceUnavailable(self._entry.id, "the connection failed or broke off") from None
+            raise SourceUnavailable(name, "the connection failed or broke off") from None
 
 
 class PostgresqlSnapshot:
     """Reads within one transaction."""
 
-    def __init__(
-        self, entry: SourceEntry, connection: psycopg.Connection[tuple[Any, ...]], errors: Callable[[], Any]
-    ) -> None:
+    def __init__(self, entry: SourceEntry, connection: _Connection, errors: Callable[[], Any], read_seconds: int) -> None:
         self._entry = entry
         self._connection = connection
         self._errors = errors
+        self._read_seconds = read_seconds
 
     def rows(
         self,
@@ -177,113 +173,41 @@ class PostgresqlSnapshot:
         schema: SourceSchema,
         conditions: Sequence[Condition],
         organization_id: str,
-    ) -> Iterator[list[tuple[Any, ...]]]:
-        """Batches of rows in the order of ``columns``. The organization's scope is always part of the query."""
-        query, values = select(self._entry, table, columns, schema, conditions, organization_id)
-        with self._errors(), self._connection.cursor(name="report", withhold=False) as cursor:
-            cursor.itersize = BATCH_ROWS
-            cursor.execute(query, values)
-            while batch := cursor.fetchmany(BATCH_ROWS):
+    ) -> Iterator[Batch]:
+        """See ``reading.Snapshot``."""
+        scope = self._entry.scope_conditions(table, schema.tables[table], organization_id)
+        query = select(table, columns, schema, (*scope, *conditions), self._floats(table, conditions))
+        with self._errors(), self._connection.cursor(name="report") as cursor:
+            with self._deadline():
+                cursor.execute(query.text, query.values)
+            while batch := self._fetch(cursor):
                 yield batch
 
+    def _fetch(self, cursor: Any) -> Batch:
+        with self._deadline():
+            found: Batch = cursor.fetchmany(BATCH_ROWS)
+            return found
 
-def select(
-    entry: SourceEntry,
-    table: str,
-    columns: Sequence[str],
-    schema: SourceSchema,
-    conditions: Sequence[Condition],
-    organization_id: str,
-) -> tuple[sql.Composed, list[Any]]:
-    """The query for one table and its bound values."""
-    kinds = schema.tables[table]
-    wanted = [_selected(name, kinds[name]) for name in columns] or [sql.SQL("1")]
-    parts: list[sql.Composable] = []
-    values: list[Any] = []
-    scope = entry.scope.column(table)
-    if scope is not None:
-        parts.append(sql.SQL("{}::text = %s").format(sql.Identifier(scope)))
-        values.append(organization_id)
-    for condition in conditions:
-        part, bound = _condition(condition)
-        parts.append(part)
-        values.extend(bound)
-    query = sql.SQL("SELECT {} FROM {}").format(sql.SQL(", ").join(wanted), sql.Identifier(*table.split(".", 1)))
-    if parts:
-        query += sql.SQL(" WHERE ") + sql.SQL(" AND ").join(parts)
-    return query, values
+    def _floats(self, table: str, conditions: Sequence[Condition]) -> frozenset[str]:
+        """The binary floats among the columns of conditions: these compare as what they show."""
+        if all(condition.kind != "numeric" for condition in conditions):
+            return frozenset()
+        schema, _, name = table.partition(".")
+        with self._errors(), self._deadline():
+            found = self._connection.execute(_COLUMNS, [[schema], name, name])
+            return frozenset(column for _schema, _table, column, kind in found if kind in _FLOATS)
 
+    @contextmanager
+    def _deadline(self) -> Iterator[None]:
+        """The server keeps its own time; this is for one that stops answering while its machine lives."""
+        timer = threading.Timer(self._read_seconds + GRACE_SECONDS, self._hang_up)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
 
-def _selected(name: str, kind: ColumnType) -> sql.Composable:
-    column = sql.Identifier(name)
-    return sql.SQL("{}::text").format(column) if kind in {"other", "array"} else column
-
-
-def _condition(condition: Condition) -> tuple[sql.Composable, list[Any]]:
-    column: sql.Composable = sql.Identifier(condition.column)
-    if condition.path:
-        column = sql.SQL("{}::jsonb").format(column)
-        for key in condition.path:
-            column = sql.SQL("({} -> {})").format(column, sql.Literal(key))
-        column = sql.SQL("NULLIF({}, 'null'::jsonb)").format(column)
-    tests, values = [], []
-    for interval in condition.intervals:
-        test, bound = _interval(column, condition, interval)
-        tests.append(test)
-        values.extend(bound)
-    inside = sql.SQL("({})").format(sql.SQL(" OR ").join(tests)) if tests else sql.SQL("FALSE")
-    null = sql.SQL("{} IS NULL").format(column)
-    if condition.negated:
-        kept = sql.SQL("COALESCE(NOT {}, TRUE)").format(inside)
-        if condition.null:
-            return sql.SQL("({} AND NOT {})").format(kept, null), values
-        return sql.SQL("({} OR {})").format(null, kept), values
-    return (sql.SQL("({} OR {})").format(inside, null) if condition.null else inside), values
-
-
-def _interval(column: sql.Composable, condition: Condition, interval: Interval) -> tuple[sql.Composable, list[Any]]:
-    sample = interval.low if interval.low is not None else interval.high
-    if sample is None:
-        return sql.SQL("{} IS NOT NULL").format(column), []
-    value, cast = _comparable(column, condition, sample)
-    if interval.point:
-        return sql.SQL("{} = %s{}").format(value, cast), [_bound(interval.low, condition)]
-    tests, values = [], []
-    if interval.low is not None:
-        tests.append(sql.SQL("{} {} %s{}").format(value, sql.SQL(">=" if interval.low_included else ">"), cast))
-        values.append(_bound(interval.low, condition))
-    if interval.high is not None:
-        tests.append(sql.SQL("{} {} %s{}").format(value, sql.SQL("<=" if interval.high_included else "<"), cast))
-        values.append(_bound(interval.high, condition))
-    return sql.SQL("({})").format(sql.SQL(" AND ").join(tests)), values
-
-
-def _comparable(column: sql.Composable, condition: Condition, sample: Any) -> tuple[sql.Composable, sql.Composable]:
-    """The column as what the values are, and the cast of the bound value."""
-    if condition.path:
-        kind = "boolean" if isinstance(sample, bool) else "string" if isinstance(sample, str) else "number"
-        cast = {"boolean": "::boolean", "string": '::text COLLATE "C"', "number": "::numeric"}[kind]
-        # The cast happens only where the JSON type is right: another type is another value, not an error.
-        text = sql.SQL("(CASE WHEN jsonb_typeof({0}) = {1} THEN ({0} #>> '{{}}'){2} END)").format(
-            column, sql.Literal(kind), sql.SQL(cast)
-        )
-        return text, sql.SQL(cast.split()[0])
-    match condition.kind:
-        case "text":
-            return sql.SQL('{}::text COLLATE "C"').format(column), sql.SQL("::text")
-        case "uuid":
-            return column, sql.SQL("::uuid")
-        case "integer" | "numeric":
-            return column, sql.SQL("::numeric") if isinstance(sample, Decimal) else sql.SQL("")
-        case "timestamptz":
-            return column, sql.SQL("::timestamptz")
-        case "timestamp":
-            return column, sql.SQL("::timestamp")
-        case _:
-            return column, sql.SQL("")
-
-
-def _bound(value: Any, condition: Condition) -> Any:
-    if condition.kind == "timestamp" and isinstance(value, datetime):
-        return value.astimezone(UTC).replace(tzinfo=None)
-    return value
+    def _hang_up(self) -> None:
+        with suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(self._connection.fileno())) as line:
+            line.shutdown(socket.SHUT_RDWR)

@@ -6,8 +6,10 @@ than the setting, but an old one is used rather than none.
 
 import gzip
 import json
+import logging
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -15,15 +17,20 @@ from botocore.exceptions import BotoCoreError, ClientError
 from reporter.errors import ReportFailure, Unavailable
 from reporter.schema import SourceSchema
 from reporter.sources.entry import EntryError, SourceEntry, parse_entry
-from reporter.sources.postgresql import PostgresqlSource
+from reporter.sources.hosts import HostRule
+from reporter.sources.reading import Snapshot, Source, Surroundings, open_source
 
 AWS_ERRORS = (ClientError, BotoCoreError)
 STALE_SECONDS = 30 * 24 * 3600
 """How long a schema is kept for the day its database is down."""
+MAX_KEPT = 500
+"""Schemas in memory."""
+
+log = logging.getLogger("reporter")
 
 
 class SourceRegistry:
-    """``client``: service name → boto3 client. Times in seconds."""
+    """``client``: service name → boto3 client. Times in seconds. ``networks``: private CIDR blocks sources may be in."""
 
     def __init__(
         self,
@@ -37,6 +44,7 @@ class SourceRegistry:
         connect_seconds: int,
         read_seconds: int,
         allow_private: bool,
+        networks: Sequence[str] = (),
     ) -> None:
         self._client = client
         self._path = f"/reporter/{stage}/data-sources/"
@@ -44,11 +52,13 @@ class SourceRegistry:
         self._bucket = bucket
         self._cache_seconds = cache_seconds
         self._schema_seconds = schema_seconds
-        self._connect_seconds = connect_seconds
-        self._read_seconds = read_seconds
         self._allow_private = allow_private
+        self._networks = networks
+        rule = HostRule.of(allow_private, networks)
+        self._surroundings = Surroundings(client, bucket, connect_seconds, read_seconds, rule)
         self._entries: tuple[float, dict[str, SourceEntry]] | None = None
-        self._schemas: dict[str, tuple[float, SourceSchema]] = {}
+        self._schemas: dict[tuple[str, str], tuple[float, SourceSchema]] = {}
+        self._secrets: dict[str, tuple[float, Mapping[str, str]]] = {}
 
     def entries(self, organization_id: str) -> dict[str, SourceEntry]:
         """What the organization may read, by id. Raises ``Unavailable``."""
@@ -56,25 +66,37 @@ class SourceRegistry:
 
     def for_organization(self, organization_id: str) -> "VisibleSchemas":
         """Source id → schema of the tables it may read; asked for only when looked up."""
-        return VisibleSchemas(self.entries(organization_id), self.schema)
+        return VisibleSchemas(self.entries(organization_id), lambda entry: self.schema(entry, organization_id))
 
-    def schema(self, entry: SourceEntry) -> SourceSchema:
+    def schema(self, entry: SourceEntry, organization_id: str) -> SourceSchema:
         """The visible schema of a source: from memory, the table, or the source itself. Raises ``Unavailable``."""
-        known = self._schemas.get(entry.id)
+        key = (_stored_name(entry, organization_id), entry.fingerprint)
+        known = self._schemas.get(key)
         if known is None or time.monotonic() - known[0] > self._cache_seconds:
-            known = (time.monotonic(), entry.visible(self._current_schema(entry)))
-            self._schemas[entry.id] = known
+            known = (time.monotonic(), entry.visible(self._current_schema(entry, organization_id)))
+            if len(self._schemas) >= MAX_KEPT:
+                self._schemas.clear()
+            self._schemas[key] = known
         return known[1]
 
-    def source(self, entry: SourceEntry) -> PostgresqlSource:
-        """A reader for the entry. Raises ``Unavailable`` when its credentials cannot be had."""
-        return PostgresqlSource(
-            entry,
-            self._credentials(entry),
-            connect_seconds=self._connect_seconds,
-            read_seconds=self._read_seconds,
-            allow_private=self._allow_private,
-        )
+    @contextmanager
+    def snapshot(self, entry: SourceEntry, organization_id: str) -> Iterator[Snapshot]:
+        """Reads of one report. A source that has changed is looked at anew before the next report is accepted.
+
+        Raises ``ReportFailure``, and ``Unavailable`` when its credentials cannot be had.
+        """
+        try:
+            with self._source(entry).snapshot() as snapshot:
+                yield snapshot
+        except ReportFailure as error:
+            if error.code == "SOURCE_CHANGED" and entry.schema_key is None:
+                known = self._schemas.pop((_stored_name(entry, organization_id), entry.fingerprint), None)
+                if known is not None:
+                    self._store(entry, organization_id, known[1], discovered=0)
+            raise
+
+    def _source(self, entry: SourceEntry) -> Source:
+        return open_source(entry, lambda fresh: self._credentials(entry, fresh), self._surroundings)
 
     def _all(self) -> dict[str, SourceEntry]:
         if self._entries is None or time.monotonic() - self._entries[0] > self._cache_seconds:
@@ -94,61 +116,70 @@ class SourceRegistry:
     def _parsed(self, name: str, text: str) -> SourceEntry | None:
         """A broken entry must not take the others down; it is as if it were not there."""
         try:
-            entry = parse_entry(text, allow_private=self._allow_private)
+            entry = parse_entry(text, allow_private=self._allow_private, networks=self._networks)
+            if name != self._path + entry.id:
+                raise EntryError("id is not the parameter's name")
         except EntryError as error:
-            print(json.dumps({"level": "ERROR", "message": f"registry entry {name} is refused: {error}"}))
+            log.error(json.dumps({"message": "a registry entry is refused", "name": name, "reason": str(error)}))
             return None
-        return entry if name.rpartition("/")[2] == entry.id else None
+        return entry
 
-    def _credentials(self, entry: SourceEntry) -> Mapping[str, str]:
-        if "username" in entry.connection:
+    def _credentials(self, entry: SourceEntry, fresh: bool) -> Mapping[str, str]:
+        arn = entry.connection.get("secretArn")
+        if arn is None:
             return {name: str(entry.connection.get(name, "")) for name in ("username", "password")}
-        try:
-            secret = self._client("secretsmanager").get_secret_value(SecretId=entry.connection["secretArn"])
-            value = json.loads(secret["SecretString"])
-            return {"username": value["username"], "password": value["password"]}
-        except (*AWS_ERRORS, KeyError, ValueError) as error:
-            raise Unavailable(f"the credentials of data source {entry.id}") from error
+        known = self._secrets.get(arn)
+        if fresh or known is None or time.monotonic() - known[0] > self._cache_seconds:
+            try:
+                value = json.loads(self._client("secretsmanager").get_secret_value(SecretId=arn)["SecretString"])
+                known = (time.monotonic(), {name: str(value[name]) for name in ("username", "password")})
+            except (*AWS_ERRORS, KeyError, TypeError, ValueError):
+                # Without its cause: a broken secret's text would stand in the trace.
+                raise Unavailable(f"the secret of data source {entry.id}") from None
+            self._secrets[arn] = known
+        return known[1]
 
-    def _current_schema(self, entry: SourceEntry) -> SourceSchema:
+    def _current_schema(self, entry: SourceEntry, organization_id: str) -> SourceSchema:
         if entry.schema_key is not None:
             return self._declared(entry, entry.schema_key)
-        age, stored = self._stored(entry)
+        age, stored = self._stored(entry, organization_id)
         if stored is not None and age < self._schema_seconds:
             return stored
         try:
-            discovered = self.source(entry).discover()
-        except (ReportFailure, Unavailable):
+            discovered = self._source(entry).discover(organization_id)
+        except (ReportFailure, Unavailable) as error:
+            log.warning(json.dumps({"message": "a schema cannot be discovered", "source": entry.id, "why": str(error)}))
             if stored is not None:
                 return stored
             raise Unavailable(f"data source {entry.id}") from None
-        self._store(entry, discovered)
+        self._store(entry, organization_id, discovered, discovered=int(time.time()))
         return discovered
 
     def _declared(self, entry: SourceEntry, key: str) -> SourceSchema:
         try:
             content = self._client("s3").get_object(Bucket=self._bucket, Key=key)["Body"].read()
-            return SourceSchema.from_json(entry.id, json.loads(content))
-        except (*AWS_ERRORS, KeyError, ValueError) as error:
-            raise Unavailable(f"the declared schema of data source {entry.id}") from error
+            return entry.declared(json.loads(content))
+        except (*AWS_ERRORS, EntryError, ValueError) as error:
+            log.error(json.dumps({"message": "a declared schema is refused", "source": entry.id, "why": str(error)}))
+            raise Unavailable(f"the declared schema of data source {entry.id}") from None
 
-    def _stored(self, entry: SourceEntry) -> tuple[float, SourceSchema | None]:
+    def _stored(self, entry: SourceEntry, organization_id: str) -> tuple[float, SourceSchema | None]:
+        key = {"source": {"S": _stored_name(entry, organization_id)}}
         try:
-            answer = self._client("dynamodb").get_item(TableName=self._schema_table, Key={"source": {"S": entry.id}})
+            item = self._client("dynamodb").get_item(TableName=self._schema_table, Key=key).get("Item")
         except AWS_ERRORS as error:
             raise Unavailable("the table of schemas") from error
-        if "Item" not in answer:
+        if item is None or item["entry"]["S"] != entry.fingerprint:
             return 0, None
-        item = answer["Item"]
         value = json.loads(gzip.decompress(item["schema"]["B"]))
         return time.time() - float(item["discovered"]["N"]), SourceSchema.from_json(entry.id, value)
 
-    def _store(self, entry: SourceEntry, schema: SourceSchema) -> None:
-        now = int(time.time())
+    def _store(self, entry: SourceEntry, organization_id: str, schema: SourceSchema, *, discovered: int) -> None:
         item = {
-            "source": {"S": entry.id},
-            "discovered": {"N": str(now)},
-            "expires": {"N": str(now + STALE_SECONDS)},
+            "source": {"S": _stored_name(entry, organization_id)},
+            "entry": {"S": entry.fingerprint},
+            "discovered": {"N": str(discovered)},
+            "expires": {"N": str(int(time.time()) + STALE_SECONDS)},
             "schema": {"B": gzip.compress(json.dumps(schema.as_json()).encode())},
         }
         try:
@@ -156,6 +187,10 @@ class SourceRegistry:
         except AWS_ERRORS:
             # Only the next call is slower for it.
             return
+
+
+def _stored_name(entry: SourceEntry, organization_id: str) -> str:
+    return f"{entry.id}#{organization_id}" if entry.differs_by_organization else entry.id
 
 
 class VisibleSchemas(Mapping[str, SourceSchema]):
