@@ -11,7 +11,7 @@ import pickle
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timezone
+from datetime import UTC, date, datetime, timezone, tzinfo
 from decimal import Decimal
 from itertools import chain, repeat
 from pathlib import Path
@@ -185,19 +185,17 @@ def _encoded(values: Values) -> Encoded:
     if kinds == {date}:
         return "date", tuple([value.__reduce__()[1][0] for value in values])
     if kinds == {datetime}:
-        states = [value.__reduce__()[1] for value in values]
-        zones = {state[1] if len(state) > 1 else None for state in states}
-        if all(zone is UTC or (isinstance(zone, ZoneInfo) and zone.key in _UTC_NAMES) for zone in zones):
-            return "UTC", tuple([state[0] for state in states])
-        if zones == {None}:
-            return "no zone", tuple([state[0] for state in states])
+        zone = values[0].tzinfo
+        if (zone is None or _is_utc(zone)) and all([value.tzinfo is zone for value in values]):
+            return "no zone" if zone is None else "UTC", tuple([value.__reduce__()[1][0] for value in values])
     try:
         return "pickled", pickle.dumps([_plain_value(value) for value in values], protocol=5)
     except RecursionError:
         raise TypeError("a value nested too deeply") from None
 
 
-_UTC_NAMES = frozenset({"UTC", "Etc/UTC"})
+def _is_utc(zone: tzinfo) -> bool:
+    return zone is UTC or (isinstance(zone, ZoneInfo) and zone.key in {"UTC", "Etc/UTC"})
 
 
 def _plain_value(value: Any) -> Any:
