@@ -186,7 +186,7 @@ def _encoded(values: Values) -> Encoded:
         return "date", tuple([value.__reduce__()[1][0] for value in values])
     if kinds == {datetime}:
         zone = values[0].tzinfo
-        if (zone is None or _is_utc(zone)) and all([value.tzinfo is zone for value in values]):
+        if (zone is None or _is_utc(zone)) and all(value.tzinfo is zone for value in values):
             return "no zone" if zone is None else "UTC", tuple([value.__reduce__()[1][0] for value in values])
     try:
         return "pickled", pickle.dumps([_plain_value(value) for value in values], protocol=5)
