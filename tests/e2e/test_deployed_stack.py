@@ -136,4 +136,4 @@ def test_hostile_templates_end_in_their_error_and_the_next_report_is_right(api: 
         report = api.order(api.register("hostile", text.encode(), "TXT"), {})
         with pytest.raises(StepFailed, match=code):
             api.finished(report)
-    assert report_of(api, "receipt", {}).startswith("RECIBO".encode())
+    assert report_of(api, "receipt", {}).startswith(b"RECIBO")
