@@ -26,9 +26,7 @@ def described(resolvers: list[Any]) -> dict[str, Any]:
         "info": {"title": "Reporter", "version": "1", "description": "Reports on demand."},
         "paths": dict(sorted(paths.items())),
         "components": {"schemas": {"Problem": _problem()}},
-            "schemas": {"Problem": _problem()},
-            "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}},
-        },
+        "schemas": {"Problem": _problem()},
     }
 
 
