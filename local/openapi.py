@@ -116,9 +116,14 @@ def text_of(resolvers: list[Any]) -> str:
     return json.dumps(described(resolvers), indent=1) + "\n"
 
 
-if __name__ == "__main__":
-    import tests.conftest  # noqa: F401 - the environment that doors need
+def main() -> None:
+    """Write the file, with the environment of the tests."""
+    import tests.conftest  # noqa: F401
     from tests.test_openapi import RESOLVERS
 
     FILE.write_text(text_of(RESOLVERS))
     print(f"wrote {FILE.relative_to(ROOT)}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()

@@ -14,14 +14,14 @@ from local.openapi import FILE, text_of
 from local.paths import ROOT
 from tests.world import World
 
-RESOLVERS = [door.app for door in (accept, status, templates, data_sources)]
+RESOLVERS: list[Any] = [door.app for door in (accept, status, templates, data_sources)]
 
 
 class _Loader(yaml.SafeLoader):
     """Reads CloudFormation's short functions as their arguments."""
 
 
-def _argument(loader: _Loader, _tag: str, node: yaml.Node) -> Any:
+def _argument(loader: _Loader, _tag: str, node: Any) -> Any:
     if isinstance(node, yaml.ScalarNode):
         return loader.construct_scalar(node)
     return loader.construct_sequence(node) if isinstance(node, yaml.SequenceNode) else loader.construct_mapping(node)

@@ -40,7 +40,7 @@ def api(deployed: tuple[Running, EmbeddedPostgres]) -> Api:
 
 def query(deployed: tuple[Running, EmbeddedPostgres], sql: str) -> list[tuple[Any, ...]]:
     with psycopg.connect(deployed[1].dsn("midaz_transaction")) as connection:
-        return connection.execute(sql, [ledger.ORGANIZATION]).fetchall()  # type: ignore[arg-type]
+        return connection.execute(sql, [ledger.ORGANIZATION]).fetchall()
 
 
 def report_of(api: Api, name: str, filters: dict[str, Any]) -> bytes:
