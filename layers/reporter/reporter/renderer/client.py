@@ -7,6 +7,8 @@ import signal
 import socket
 import subprocess
 import sys
+import sysconfig
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
@@ -17,10 +19,15 @@ from typing import Any
 
 from reporter.dataset import SpooledTable
 from reporter.document import Document
-from reporter.errors import ReportFailure, Unavailable
+from reporter.errors import ReporterError, ReportFailure, Unavailable
 from reporter.renderer.containment import Limits
 
-POLL_SECONDS = 0.5
+POLL_SECONDS = 0.25
+START_SECONDS = 30
+KILL_SECONDS = 10
+MAX_ANSWER_BYTES = 1 << 20
+_NOT_STARTED = 127
+"""How a process ends whose interpreter does not find its own library."""
 _PROGRAM = (
     "import sys, socket; sys.path[:0] = sys.argv[2:]; "
     "from reporter.renderer.server import serve; serve(socket.socket(fileno=int(sys.argv[1])))"
@@ -40,37 +47,66 @@ class Job:
     formula_guard: bool = True
 
 
+@dataclass(slots=True)
+class _Run:
+    """How a job went. ``stopped``: the code of our own reason to end it."""
+
+    child: int
+    wall_seconds: float
+    answer: bytes = b""
+    ended: bool = False
+    status: int = 0
+    cpu_seconds: float = 0.0
+    stopped: str = ""
+
+
 class Renderer:
-    """One renderer process per container; a dead one is replaced at the next job. Make it before any secret exists."""
+    """One renderer process per container; a dead one is replaced at the next job. Make it before any secret exists.
+
+    Jobs of several threads follow one another.
+    """
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
+        self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._connection: socket.socket | None = None
+        self._environment: dict[str, str] = {}
         self._start()
 
-    def render(self, job: Job, folder: Path, cancelled: Callable[[], bool] = lambda: False) -> Document:
-        """The document, in ``folder``.
+    def render(
+        self,
+        job: Job,
+        folder: Path,
+        cancelled: Callable[[], bool] = lambda: False,
+        seconds: float | None = None,
+    ) -> Document:
+        """The document, in ``folder``. ``cancelled`` is asked a few times a second; ``seconds`` shortens the wall clock.
 
         Raises ``ReportFailure``: TEMPLATE_TIMEOUT, TEMPLATE_MEMORY, TEMPLATE_OUTPUT, TEMPLATE_RECURSION, TEMPLATE_ERROR
         (with the template's line), DOCUMENT_INVALID (with the document's), CANCELED; ``Unavailable`` when the renderer
-        itself died.
+        itself died. Then there is no document.
         """
+        wall = self._limits.seconds if seconds is None else min(self._limits.seconds, seconds)
         job_path, output_path = folder / "job.json", folder / "document"
-        job_path.write_text(json.dumps(self._described(job)))
+        spools = list(dict.fromkeys(table.path for table in job.spool))
+        job_path.write_text(json.dumps(self._described(job, spools)))
         with ExitStack() as stack:
             descriptors = [_opened(stack, job_path, os.O_RDONLY)]
             descriptors.append(_opened(stack, output_path, os.O_RDWR | os.O_CREAT | os.O_EXCL))
             reading, writing = os.pipe()
             stack.callback(os.close, reading)
-            closing = stack.enter_context(ExitStack())
-            closing.callback(os.close, writing)
+            ours = stack.enter_context(ExitStack())
+            ours.callback(os.close, writing)
             descriptors.append(writing)
-            descriptors.extend(_opened(stack, Path(table.path), os.O_RDONLY) for table in job.spool)
-            status = self._run(descriptors, cancelled)
-            closing.close()
-            answer = os.read(reading, 65_536)
-        return _judged(answer, status, output_path)
+            descriptors.extend(_opened(stack, Path(path), os.O_RDONLY) for path in spools)
+            try:
+                with self._lock:
+                    run = self._run(descriptors, wall, reading, ours.close, cancelled)
+                return self._judged(run, output_path)
+            except ReporterError:
+                output_path.unlink()
+                raise
 
     def close(self) -> None:
         """Stop the renderer process."""
@@ -81,60 +117,116 @@ class Renderer:
             self._process.wait()
         self._process = self._connection = None
 
-    def _start(self) -> None:
-        ours, theirs = socket.socketpair()
+    def _start(self) -> socket.socket:
+        """An environment of nothing; but an interpreter that needs it is told where its own library lies."""
+        if self._process is not None and self._process.poll() == _NOT_STARTED:
+            self._environment = {"LD_LIBRARY_PATH": str(sysconfig.get_config_var("LIBDIR"))}
+        self.close()
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             self._process = subprocess.Popen(
                 [sys.executable, "-I", "-c", _PROGRAM, str(theirs.fileno()), *_import_path()],
-                env={},
+                env=self._environment,
                 cwd="/",
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
             )
         self._connection = ours
+        return ours
 
-    def _described(self, job: Job) -> dict[str, Any]:
+    def _described(self, job: Job, spools: list[str]) -> dict[str, Any]:
         return {
             "template": job.template,
             "format": job.output_format,
             "tables": job.tables,
-            "spool": [asdict(table) for table in job.spool],
+            "spool": [{**asdict(table), "spool": spools.index(table.path)} for table in job.spool],
             "now": job.now.isoformat(),
             "timeZone": job.time_zone,
             "formulaGuard": job.formula_guard,
             "limits": asdict(self._limits),
         }
 
-    def _run(self, descriptors: list[int], cancelled: Callable[[], bool]) -> int:
-        if self._process is None or self._process.poll() is not None:
-            self.close()
-            self._start()
-        connection = self._connection
-        if connection is None:
-            raise Unavailable("the renderer")
+    def _run(
+        self,
+        descriptors: list[int],
+        wall: float,
+        reading: int,
+        close_ours: Callable[[], None],
+        cancelled: Callable[[], bool],
+    ) -> _Run:
+        connection, child = self._begun(descriptors)
+        run = _Run(child, wall)
         try:
-            socket.send_fds(connection, [b"render"], descriptors)
-            child = int(self._answer(connection, time.monotonic() + self._limits.seconds, lambda: None, cancelled))
-            deadline = time.monotonic() + self._limits.seconds
-            return int(self._answer(connection, deadline, lambda: _kill(child), cancelled))
-        except (OSError, ValueError) as error:
-            self.close()
+            close_ours()
+            self._follow(connection, run, reading, cancelled)
+        except OSError as error:
             raise Unavailable("the renderer") from error
+        finally:
+            if not run.ended:
+                # Nothing of this job may go on, nor be mixed up with the next one.
+                self.close()
+                _kill(run.child)
+        return run
+
+    def _begun(self, descriptors: list[int]) -> tuple[socket.socket, int]:
+        """The connection, and the process id of the child that has the job. A process that has died is replaced."""
+        for attempt in range(2):
+            connection = self._connection
+            if attempt or connection is None or self._process is None or self._process.poll() is not None:
+                connection = self._start()
+            with suppress(OSError, ValueError):
+                socket.send_fds(connection, [b"render"], descriptors)
+                ready, _, _ = select.select([connection], [], [], START_SECONDS)
+                return connection, int(connection.recv(64) if ready else b"")
+            if self._process is not None:
+                with suppress(subprocess.TimeoutExpired):
+                    self._process.wait(timeout=1)
+        raise Unavailable("the renderer")
 
     @staticmethod
-    def _answer(connection: socket.socket, deadline: float, kill: Callable[[], None], cancelled: Callable[[], bool]) -> str:
-        """One line from the renderer; past the deadline the child is killed, which brings the line."""
-        line = b""
-        while not line.endswith(b"\n"):
-            if time.monotonic() > deadline or cancelled():
-                kill()
-            ready, _, _ = select.select([connection], [], [], POLL_SECONDS)
-            if ready:
-                byte = connection.recv(1)
-                if not byte:
+    def _follow(connection: socket.socket, run: _Run, reading: int, cancelled: Callable[[], bool]) -> None:
+        """Until the child has ended. Raises ``OSError`` when the renderer process does not say so."""
+        deadline = time.monotonic() + run.wall_seconds
+        watched: list[Any] = [connection, reading]
+        while connection in watched:
+            if not run.stopped and (cancelled() or time.monotonic() >= deadline):
+                run.stopped = "CANCELED" if cancelled() else "TEMPLATE_TIMEOUT"
+                connection.send(b"kill")
+                deadline = time.monotonic() + KILL_SECONDS
+            elif run.stopped and time.monotonic() >= deadline:
+                raise TimeoutError
+            ready, _, _ = select.select(watched, [], [], POLL_SECONDS)
+            if reading in ready:
+                piece = os.read(reading, 1 << 16)
+                run.answer += piece
+                if not piece or len(run.answer) > MAX_ANSWER_BYTES:
+                    watched.remove(reading)
+            if connection in ready:
+                ending = connection.recv(64).split()
+                if len(ending) != 2:
                     raise ConnectionResetError
-                line += byte
-        return line.decode()
+                run.ended, run.status, run.cpu_seconds = True, int(ending[0]), float(ending[1])
+                watched.remove(connection)
+        while reading in watched and (piece := os.read(reading, 1 << 16)):
+            run.answer += piece
+
+    def _judged(self, run: _Run, output: Path) -> Document:
+        made: dict[str, Any] = {}
+        with suppress(ValueError):
+            made = json.loads(run.answer)
+        if "sha256" in made:
+            return Document(output, made["size"], made["sha256"], tuple(made["warnings"]))
+        if "code" in made:
+            raise ReportFailure(made["code"], made["message"], made.get("line"))
+        if run.stopped == "CANCELED":
+            raise ReportFailure("CANCELED", "the rendering was stopped")
+        signal_number = os.WTERMSIG(run.status) if os.WIFSIGNALED(run.status) else 0
+        if run.stopped:
+            raise ReportFailure("TEMPLATE_TIMEOUT", f"rendering takes longer than {run.wall_seconds:.0f} seconds")
+        if signal_number == signal.SIGXCPU or run.cpu_seconds >= self._limits.cpu_seconds:
+            message = f"rendering takes more than {self._limits.cpu_seconds} seconds of processor time"
+            raise ReportFailure("TEMPLATE_TIMEOUT", message)
+        raise ReportFailure("TEMPLATE_MEMORY", "the template needs more memory than it may use")
 
 
 def _opened(stack: ExitStack, path: Path, flags: int) -> int:
@@ -146,22 +238,8 @@ def _opened(stack: ExitStack, path: Path, flags: int) -> int:
 def _kill(child: int) -> None:
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(child, signal.SIGKILL)
-    with suppress(ProcessLookupError):
-        os.kill(child, signal.SIGKILL)
-
-
-def _judged(answer: bytes, status: int, output: Path) -> Document:
-    if not answer:
-        killed = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
-        if killed in {signal.SIGKILL, signal.SIGXCPU}:
-            raise ReportFailure("TEMPLATE_TIMEOUT", "the template took longer than it may")
-        raise ReportFailure("TEMPLATE_MEMORY", "the template needs more memory than it may use")
-    made = json.loads(answer)
-    if "code" in made:
-        raise ReportFailure(made["code"], made["message"], made.get("line"))
-    return Document(output, made["size"], made["sha256"], tuple(made["warnings"]))
 
 
 def _import_path() -> list[str]:
     """Where the renderer finds what we found: the interpreter's own folders it knows by itself."""
-    return [path for path in sys.path if path and os.path.isdir(path)]
+    return [os.path.abspath(path) for path in sys.path if path and os.path.isdir(path)]

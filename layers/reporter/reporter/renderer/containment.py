@@ -2,8 +2,11 @@
 
 import os
 import resource
-from collections.abc import Iterable
+from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass
+
+from reporter.renderer.system_calls import refuse_system_calls
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,30 +19,34 @@ class Limits:
     output_bytes: int
 
 
-def enter_containment(limits: Limits, keep: Iterable[int]) -> None:
-    """Give up everything for good. Afterwards no file, socket or process can be opened.
+def enter_containment(limits: Limits, keep: Collection[int]) -> None:
+    """Give up everything for good. Afterwards no file, socket or process can be opened, none reached.
 
-    ``keep``: the descriptors that stay. Lambda has neither namespaces nor seccomp for us; resource limits work there.
+    ``keep``: the descriptors that stay. Lambda gives us no namespaces; resource limits work there and everywhere, and
+    where the kernel also filters system calls, only those of computing, reading and writing are left.
     """
-    kept = sorted(keep)
-    low = 0
-    for descriptor in kept:
-        os.closerange(low, descriptor)
-        low = descriptor + 1
-    os.closerange(low, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+    for name in os.listdir("/proc/self/fd"):
+        # One of the names is the listing's own descriptor, which is closed by now.
+        if int(name) not in keep:
+            with suppress(OSError):
+                os.close(int(name))
     size = _address_space()
     _lower(resource.RLIMIT_CORE, 0)
     _lower(resource.RLIMIT_NPROC, 0)
+    _lower(resource.RLIMIT_MEMLOCK, 0)
     _lower(resource.RLIMIT_FSIZE, limits.output_bytes)
-    _lower(resource.RLIMIT_CPU, limits.cpu_seconds)
+    # At the soft limit the kernel sends SIGXCPU, whose meaning is clear; at the hard one SIGKILL, which cannot be ignored.
+    _lower(resource.RLIMIT_CPU, limits.cpu_seconds, limits.cpu_seconds + 1)
     _lower(resource.RLIMIT_AS, size + limits.memory_bytes)
     _lower(resource.RLIMIT_NOFILE, 0)
+    refuse_system_calls()
 
 
-def _lower(kind: int, value: int) -> None:
-    _soft, hard = resource.getrlimit(kind)
-    most = value if hard == resource.RLIM_INFINITY else min(value, hard)
-    resource.setrlimit(kind, (most, most))
+def _lower(kind: int, soft: int, hard: int | None = None) -> None:
+    _soft, most = resource.getrlimit(kind)
+    wanted = soft if hard is None else hard
+    wanted = wanted if most == resource.RLIM_INFINITY else min(wanted, most)
+    resource.setrlimit(kind, (min(soft, wanted), wanted))
 
 
 def _address_space() -> int:

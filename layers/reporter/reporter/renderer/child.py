@@ -1,0 +1,88 @@
+"""The child that renders one report: contains itself, renders from the spool into the document, says how it went."""
+
+import json
+import os
+import resource
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from reporter.dataset import SpooledRows, data_for_template
+from reporter.errors import ReportFailure
+from reporter.formats.verifying import verify
+from reporter.formats.writing import DocumentWriter
+from reporter.language.render import render
+from reporter.renderer.containment import Limits, enter_containment
+
+MAX_MESSAGE_CHARACTERS = 2000
+RESERVE_BYTES = 8 * 1024 * 1024
+_TOO_MUCH_MEMORY = {"code": "TEMPLATE_MEMORY", "message": "the template needs more memory than it may use"}
+_TOO_DEEP = {"code": "TEMPLATE_RECURSION", "message": "the template is nested too deeply"}
+
+Answer = dict[str, Any]
+
+
+def warm_up() -> None:
+    """Load what Python loads at first use (codecs, zone data): a contained child cannot open files any more."""
+    for output_format in ("XML", "CSV", "JSON", "HTML", "TXT"):
+        render("{% for x in range(2) sorted %}{{ 'é'|upper }}{% endfor %}", output_format, {}, len, now=datetime.now(UTC))
+
+
+def be_child(descriptors: Sequence[int], held: int) -> None:
+    """Never returns. ``held`` stays open until the end."""
+    result = descriptors[2]
+    # Given back when memory runs out, so that there is some left to say so.
+    reserve = bytearray(RESERVE_BYTES)
+    try:
+        os.setpgid(0, 0)
+        try:
+            answer = _answer(descriptors, held)
+        except MemoryError:
+            del reserve
+            answer = _TOO_MUCH_MEMORY
+        except RecursionError:
+            answer = _TOO_DEEP
+        except ReportFailure as failure:
+            answer = {"code": failure.code, "message": failure.message, "line": failure.line}
+        except BaseException as error:  # noqa: BLE001 - whatever a template provokes ends here, as this report's error
+            answer = {"code": "TEMPLATE_ERROR", "message": f"the renderer failed with {type(error).__name__}"}
+        _send(result, answer)
+    finally:
+        os._exit(0)
+
+
+def _answer(descriptors: Sequence[int], held: int) -> Answer:
+    job_file, output, result, *spools = descriptors
+    job = json.loads(os.pread(job_file, os.fstat(job_file).st_size, 0))
+    # A zone's rules are a file, which cannot be opened any more later.
+    ZoneInfo(job["timeZone"])
+    limits = Limits(**job["limits"])
+    enter_containment(limits, [output, result, held, *spools])
+    rows = {
+        (table["source"], table["table"]): SpooledRows(
+            spools[table["spool"]], table["columns"], table["offsets"], table["starts"]
+        )
+        for table in job["spool"]
+    }
+    writer = DocumentWriter(output, limits.output_bytes)
+    warnings = render(
+        job["template"],
+        job["format"],
+        data_for_template(job["tables"], rows),
+        writer.write,
+        now=datetime.fromisoformat(job["now"]),
+        time_zone=job["timeZone"],
+        formula_guard=job["formulaGuard"],
+    )
+    verify(output, job["format"])
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return {"size": writer.size, "sha256": writer.sha256, "warnings": warnings, "peakBytes": peak}
+
+
+def _send(result: int, answer: Answer) -> None:
+    if "message" in answer:
+        answer = {**answer, "message": answer["message"][:MAX_MESSAGE_CHARACTERS]}
+    content = memoryview(json.dumps(answer).encode())
+    while content:
+        content = content[os.write(result, content) :]
