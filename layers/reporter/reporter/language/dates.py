@@ -1,13 +1,15 @@
 """Dates and times: reading ISO text, printing in three kinds of layouts.
 
 Go reference layouts (``02/01/2006``), tokens (``dd/MM/YYYY HH:mm:ss``) and Django letters (``d/m/Y``) are told apart by
-what they contain: the digits of Go's reference time, doubled letters, or neither.
+what they contain: Go's reference year, else doubled letters, else other parts of Go's reference time, else single letters.
 """
 
 import re
+from calendar import isleap, monthrange
 from collections.abc import Callable
-from datetime import date, datetime, time
+from datetime import UTC, date, datetime, time
 from functools import lru_cache
+from typing import Any
 
 MONTHS = [
     "January",
@@ -25,6 +27,8 @@ MONTHS = [
 ]
 DAYS = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
 
+MAX_LAYOUT = 200
+
 Moment = datetime | date
 _Part = Callable[[datetime], str]
 
@@ -39,17 +43,39 @@ def moment_of_text(text: str) -> Moment | None:
         return None
 
 
+def instant_of(value: Any) -> datetime | None:
+    """A time, date or ISO text as a time in a zone: a bare date is its first moment, UTC where no zone is named."""
+    if isinstance(value, str):
+        value = moment_of_text(value)
+    if isinstance(value, datetime):
+        return value if value.tzinfo else value.replace(tzinfo=UTC)
+    if isinstance(value, date):
+        return datetime(value.year, value.month, value.day, tzinfo=UTC)
+    return None
+
+
 def format_date(moment: Moment, layout: str) -> str:
-    """The moment in the layout, in its own zone."""
+    """The moment in the layout, in its own zone. Raises ``ValueError`` for a layout of over ``MAX_LAYOUT`` characters."""
+    if len(layout) > MAX_LAYOUT:
+        raise ValueError(f"a date layout has more than {MAX_LAYOUT} characters")
     at = moment if isinstance(moment, datetime) else datetime.combine(moment, time())
     return "".join(part if isinstance(part, str) else part(at) for part in _compiled(layout))
 
 
-def _offset(at: datetime, colon: bool = True) -> str:
+def _offset(at: datetime, mark: str = ":", minutes: bool = True) -> str:
+    seconds = _offset_seconds(at)
+    shown = abs(seconds) // 60
+    return f"{'-' if seconds < 0 else '+'}{shown // 60:02d}" + (f"{mark}{shown % 60:02d}" if minutes else "")
+
+
+def _offset_seconds(at: datetime) -> int:
     delta = at.utcoffset()
-    minutes = int(delta.total_seconds() // 60) if delta else 0
-    sign = "-" if minutes < 0 else "+"
-    return f"{sign}{abs(minutes) // 60:02d}{':' if colon else ''}{abs(minutes) % 60:02d}"
+    return delta.days * 86_400 + delta.seconds if delta else 0
+
+
+def _unix_seconds(at: datetime) -> int:
+    since = (at if at.tzinfo else at.replace(tzinfo=UTC)) - datetime(1970, 1, 1, tzinfo=UTC)
+    return since.days * 86_400 + since.seconds
 
 
 def _ordinal(day: int) -> str:
@@ -60,6 +86,26 @@ def _hour12(at: datetime) -> int:
     return at.hour % 12 or 12
 
 
+def _half_day(at: datetime) -> str:
+    return "p.m." if at.hour >= 12 else "a.m."
+
+
+def _short_time(at: datetime) -> str:
+    """Django's ``f``: the minutes only where there are any."""
+    return f"{_hour12(at)}:{at.minute:02d}" if at.minute else str(_hour12(at))
+
+
+def _time_in_words(at: datetime) -> str:
+    """Django's ``P``."""
+    if not at.minute and at.hour in {0, 12}:
+        return "noon" if at.hour else "midnight"
+    return f"{_short_time(at)} {_half_day(at)}"
+
+
+_MAIL_TIME = "Mon, 2 Jan 2006 15:04:05 -0700"
+_PRESS_MONTHS = ["Jan.", "Feb.", "March", "April", "May", "June", "July", "Aug.", "Sept.", "Oct.", "Nov.", "Dec."]
+
+
 _GO: dict[str, _Part] = {
     "2006": lambda at: f"{at.year:04d}",
     "January": lambda at: MONTHS[at.month - 1],
@@ -68,8 +114,11 @@ _GO: dict[str, _Part] = {
     "Mon": lambda at: DAYS[at.weekday()][:3],
     "MST": lambda at: at.tzname() or "UTC",
     "Z07:00": lambda at: "Z" if not at.utcoffset() else _offset(at),
+    "Z0700": lambda at: "Z" if not at.utcoffset() else _offset(at, ""),
     "-07:00": _offset,
-    "-0700": lambda at: _offset(at, colon=False),
+    "-0700": lambda at: _offset(at, ""),
+    "-07": lambda at: _offset(at, minutes=False),
+    ".000000000": lambda at: f".{at.microsecond:06d}000",
     ".000000": lambda at: f".{at.microsecond:06d}",
     ".000": lambda at: f".{at.microsecond // 1000:03d}",
     "01": lambda at: f"{at.month:02d}",
@@ -81,6 +130,7 @@ _GO: dict[str, _Part] = {
     "15": lambda at: f"{at.hour:02d}",
     "PM": lambda at: "PM" if at.hour >= 12 else "AM",
     "pm": lambda at: "pm" if at.hour >= 12 else "am",
+    "_2": lambda at: f"{at.day:2d}",
     "1": lambda at: str(at.month),
     "2": lambda at: str(at.day),
     "3": lambda at: str(_hour12(at)),
@@ -120,7 +170,10 @@ _LETTERS: dict[str, _Part] = {
     "M": _GO["Jan"],
     "b": lambda at: MONTHS[at.month - 1][:3].lower(),
     "F": _GO["January"],
-    "t": lambda at: str((date(at.year + at.month // 12, at.month % 12 + 1, 1) - date(at.year, at.month, 1)).days),
+    "t": lambda at: str(monthrange(at.year, at.month)[1]),
+    "L": lambda at: str(isleap(at.year)),
+    "N": lambda at: _PRESS_MONTHS[at.month - 1],
+    "o": lambda at: str(at.isocalendar().year),
     "y": _GO["06"],
     "Y": _GO["2006"],
     "g": _GO["3"],
@@ -131,20 +184,32 @@ _LETTERS: dict[str, _Part] = {
     "s": _GO["05"],
     "u": lambda at: f"{at.microsecond:06d}",
     "A": _GO["PM"],
-    "a": lambda at: "p.m." if at.hour >= 12 else "a.m.",
+    "a": _half_day,
+    "f": _short_time,
+    "P": _time_in_words,
     "O": _GO["-0700"],
     "T": _GO["MST"],
     "c": lambda at: at.isoformat(),
-    "U": lambda at: str(int(at.timestamp())),
+    "r": lambda at: "".join(part if isinstance(part, str) else part(at) for part in _split(_MAIL_TIME, _GO)),
+    "U": lambda at: str(_unix_seconds(at)),
+    "Z": lambda at: str(_offset_seconds(at)),
 }
+
+
+_GO_PARTS = re.compile(r"0[1-6]|15|\bPM\b|Jan|Mon")
+_TOKEN_PARTS = re.compile("YY|yy|MM|DD|dd|HH|hh|mm|ss|SS")
+_DATE_LETTERS = re.compile(r"\b[dDjlmnMFyY]\b")
 
 
 @lru_cache(maxsize=256)
 def _compiled(layout: str) -> tuple[str | _Part, ...]:
-    if re.search(r"2006|\b0[1-6]\b|15[:h]|Jan|Mon", layout):
+    if "2006" in layout:
         return _split(layout, _GO)
-    if re.search(r"YY|yy|MM|DD|dd|HH|hh|mm|ss|SS", layout):
+    if _TOKEN_PARTS.search(layout):
         return _split(layout, _TOKENS)
+    # "Y-m-01" is the first of the month, "02 Jan" a day and a month.
+    if _GO_PARTS.search(layout) and not _DATE_LETTERS.search(layout):
+        return _split(layout, _GO)
     return _letters(layout)
 
 

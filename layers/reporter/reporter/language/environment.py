@@ -7,7 +7,8 @@ from jinja2 import Undefined, nodes
 from jinja2.exceptions import TemplateSyntaxError
 from jinja2.sandbox import SandboxedEnvironment
 
-from reporter.language.filters import FILTERS, FUNCTIONS
+from reporter.language.filters import FILTERS
+from reporter.language.functions import FUNCTIONS
 from reporter.language.lexer import TemplateLexer
 from reporter.language.limits import DEFAULT_LIMITS, TemplateLimits
 from reporter.language.parser import TemplateParser
@@ -58,8 +59,8 @@ class TemplateEnvironment(SandboxedEnvironment):
             parser = TemplateParser(
                 self,
                 text,
-                filters=frozenset(FILTERS),
-                functions=frozenset(FUNCTIONS),
+                filters=FILTERS,
+                functions=FUNCTIONS,
                 limits=self._limits,
             )
             return parser.parse()

@@ -1,12 +1,14 @@
-"""Exact numbers: what operators, comparisons and aggregates mean in a template. Never a binary float."""
+"""Exact numbers: what operators and sums mean in a template. Never a binary float.
 
-from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime
-from decimal import ROUND_HALF_UP, Context, Decimal, DivisionByZero, InvalidOperation, Overflow, Rounded, localcontext
+Every operation runs in a decimal context made once here, so nothing depends on the thread's own context.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import date, datetime
+from decimal import ROUND_05UP, ROUND_HALF_UP, Context, Decimal, DivisionByZero, InvalidOperation, Overflow, Rounded
 from typing import Any
 
-from reporter.language.dates import moment_of_text
-from reporter.language.rows import Row, Rows, field
+from reporter.language.rows import Row
 
 Number = int | Decimal
 
@@ -14,10 +16,13 @@ EXACT_DIGITS = 100
 QUOTIENT_DIGITS = 28
 MAX_EXPONENT = 1000
 MAX_TEXT_DIGITS = 1000
+MAX_PRINTED_DIGITS = 10_000
 
 _EXACT = Context(prec=EXACT_DIGITS, rounding=ROUND_HALF_UP, traps=[InvalidOperation, Overflow, Rounded])
 _QUOTIENT = Context(prec=QUOTIENT_DIGITS, rounding=ROUND_HALF_UP, traps=[InvalidOperation, DivisionByZero, Overflow])
 _ROOMY = Context(prec=2 * MAX_TEXT_DIGITS, rounding=ROUND_HALF_UP, traps=[InvalidOperation, Overflow])
+# Rounding 0 and 5 up keeps a trace of what was cut off, so that rounding the result once more cannot go wrong.
+_STICKY = Context(prec=3 * EXACT_DIGITS, rounding=ROUND_05UP, traps=[InvalidOperation, DivisionByZero, Overflow])
 _INTEGER_LIMIT = 10**EXACT_DIGITS
 
 
@@ -56,7 +61,7 @@ def described(value: Any) -> str:
 
 
 def add(a: Any, b: Any) -> Number:
-    """``a + b``, exact."""
+    """``a + b``, exact. Raises ``TemplateValueError`` past 100 digits, as do ``subtract`` and ``multiply``."""
     a, b = operand(a, "+"), operand(b, "+")
     return _integer(a + b) if type(a) is int and type(b) is int else _exact(_EXACT.add, a, b)
 
@@ -76,24 +81,32 @@ def multiply(a: Any, b: Any) -> Number:
 def divide(a: Any, b: Any) -> Number:
     """``a / b`` to 28 significant digits; an ``int`` where it comes out whole. Raises for 0."""
     a, b = operand(a, "/"), operand(b, "/")
-    if b == 0:
+    if not b:
         raise TemplateValueError("division by zero")
-    quotient = _QUOTIENT.divide(Decimal(a), Decimal(b))
+    quotient = _QUOTIENT.divide(a, b)
     if quotient == quotient.to_integral_value():
-        return _integer(int(quotient))
+        return _integer(whole_part(quotient))
     return quotient.normalize(_QUOTIENT)
+
+
+def divide_rounded(a: Number, b: Number, places: int) -> Decimal:
+    """``a / b`` to so many decimals, rounded once, half away from zero. ``b`` is not 0."""
+    return rounded(_STICKY.divide(a, b), places)
 
 
 def floor_divide(a: Any, b: Any) -> Number:
     """``a // b``: the quotient rounded down."""
     a, b = operand(a, "//"), operand(b, "//")
-    if b == 0:
+    if not b:
         raise TemplateValueError("division by zero")
     if type(a) is int and type(b) is int:
         return a // b
-    quotient = _ROOMY.divide_int(Decimal(a), Decimal(b))
-    if quotient * b != a and (a < 0) != (b < 0):
-        quotient -= 1
+    try:
+        quotient = _ROOMY.divide_int(a, b)
+    except InvalidOperation:
+        raise TemplateValueError(f"a result has more than {EXACT_DIGITS} digits") from None
+    if (a < 0) != (b < 0) and _ROOMY.remainder(a, b):
+        quotient = _ROOMY.subtract(quotient, 1)
     return _integer(int(quotient))
 
 
@@ -105,23 +118,27 @@ def modulo(a: Any, b: Any) -> Number:
 def power(a: Any, b: Any) -> Number:
     """``a ** b``. Raises when the result would have more than 100 digits, before computing it."""
     a, b = operand(a, "**"), operand(b, "**")
-    if abs(b) > MAX_EXPONENT:
+    if not -MAX_EXPONENT <= b <= MAX_EXPONENT:
         raise TemplateValueError(f"an exponent is beyond {MAX_EXPONENT}")
-    if a == 0 and b < 0:
-        raise TemplateValueError("division by zero")
+    if not b:
+        return 1
+    if not a:
+        if b < 0:
+            raise TemplateValueError("division by zero")
+        return 0
     whole = b == int(b)
-    if whole and b >= 0 and a != 0:
+    if whole and b > 0:
         if abs(Decimal(a).adjusted() + 1) * int(b) > 2 * EXACT_DIGITS + MAX_EXPONENT:
             raise TemplateValueError(f"a result has more than {EXACT_DIGITS} digits")
         if type(a) is int:
             return _integer(a ** int(b))
         try:
-            return _EXACT.power(Decimal(a), int(b))
+            return _EXACT.power(a, int(b))
         except (Rounded, Overflow):
-            return _settled(_QUOTIENT.power(Decimal(a), int(b)))
+            return _settled(_QUOTIENT.power(a, int(b)))
     if a < 0 and not whole:
         raise TemplateValueError("a negative number has no such root")
-    return _settled(_QUOTIENT.power(Decimal(a), Decimal(b)))
+    return _settled(_QUOTIENT.power(a, b))
 
 
 def negate(a: Any) -> Number:
@@ -132,8 +149,9 @@ def negate(a: Any) -> Number:
 def _settled(number: Decimal) -> Number:
     """A power to 28 digits, whole where it is within the last digit of being so."""
     whole = number.to_integral_value()
-    if whole != 0 and abs(number - whole) <= abs(whole).scaleb(2 - QUOTIENT_DIGITS):
-        return int(whole)
+    tolerance = Decimal(1).scaleb(whole.adjusted() + 2 - QUOTIENT_DIGITS)
+    if whole and abs(_ROOMY.subtract(number, whole)) <= tolerance:
+        return _integer(whole_part(whole))
     return number.normalize(_QUOTIENT)
 
 
@@ -151,73 +169,11 @@ def _integer(number: int) -> int:
     raise TemplateValueError(f"a result has more than {EXACT_DIGITS} digits")
 
 
-def equal(a: Any, b: Any) -> bool:
-    """``a == b``: text never equals a number, a boolean only a boolean; times compare with ISO text."""
-    if type(a) is type(b) and not isinstance(a, list | dict):
-        return bool(a == b)
-    if isinstance(a, bool) or isinstance(b, bool):
-        return isinstance(a, bool) and isinstance(b, bool) and a is b
-    if isinstance(a, int | Decimal) and isinstance(b, int | Decimal):
-        return a == b
-    if isinstance(a, datetime | date) or isinstance(b, datetime | date):
-        first, second = _moment(a), _moment(b)
-        return first is not None and first == second
-    if isinstance(a, str) and isinstance(b, str):
-        return str(a) == str(b)
-    if isinstance(a, Row) and isinstance(b, Row):
-        return a is b
-    if isinstance(a, list | tuple) and isinstance(b, list | tuple):
-        return len(a) == len(b) and all(map(equal, a, b))
-    if isinstance(a, dict) and isinstance(b, dict):
-        return a.keys() == b.keys() and all(equal(a[key], b[key]) for key in a)
-    return a is None and b is None
-
-
-def less(a: Any, b: Any) -> bool:
-    """``a < b``. Numbers, texts, times (also against ISO text); null orders as 0 or empty text beside these."""
-    if isinstance(a, str) and isinstance(b, str):
-        return str(a) < str(b)
-    if isinstance(a, datetime | date) or isinstance(b, datetime | date):
-        first, second = _moment(a), _moment(b)
-        if first is not None and second is not None:
-            return first < second
-        if a is None or b is None:
-            return a is None and b is not None
-    elif a is None or b is None:
-        other = b if a is None else a
-        if isinstance(other, str):
-            return (a or "") < (b or "")
-        if other is None:
-            return False
-        if not isinstance(other, bool) and isinstance(other, int | Decimal):
-            return bool((a or 0) < (b or 0))
-    elif (
-        not isinstance(a, bool) and not isinstance(b, bool) and isinstance(a, int | Decimal) and isinstance(b, int | Decimal)
-    ):
-        return a < b
-    raise TemplateValueError(f"{described(a)} and {described(b)} have no order")
-
-
-def less_equal(a: Any, b: Any) -> bool:
-    """``a <= b``."""
-    return not less(b, a)
-
-
-def contains(item: Any, container: Any) -> bool:
-    """``item in container``: a member of a list, a part of a text, a key of an object."""
-    if container is None:
-        return False
-    if isinstance(container, str):
-        if isinstance(item, str):
-            return item in container
-        raise TemplateValueError(f"a text can hold text, not {described(item)}")
-    if isinstance(container, Mapping):
-        return item in container
-    if isinstance(container, Row):
-        return item in container._positions
-    if isinstance(container, Sequence | Rows):
-        return any(equal(item, member) for member in container)
-    raise TemplateValueError(f"in needs a list, an object or a text, not {described(container)}")
+def whole_part(number: Number) -> int:
+    """The number without its decimals. Raises for one that would not fit in memory, say 1E+999999."""
+    if type(number) is not int and Decimal(number).adjusted() > MAX_PRINTED_DIGITS:
+        raise TemplateValueError(f"a number has more than {MAX_PRINTED_DIGITS} digits")
+    return int(number)
 
 
 def numeric(value: Any) -> Number | None:
@@ -246,11 +202,22 @@ def _number_of_text(text: str) -> Number | None:
 
 
 def plain(number: Number) -> str:
-    """All digits, no exponent, no negative zero."""
-    if type(number) is int:
-        return str(number)
-    text = format(number, "f")
+    """All digits, no exponent, no negative zero. Raises for what is no number a document can show (NaN)."""
+    try:
+        text = str(number)
+    except ValueError:
+        raise TemplateValueError("a number has too many digits to be shown") from None
+    if "E" in text or "a" in text or "y" in text:
+        text = _without_exponent(Decimal(number))
     return text[1:] if text[0] == "-" and not number else text
+
+
+def _without_exponent(number: Decimal) -> str:
+    if not number.is_finite():
+        raise TemplateValueError("NaN and Infinity are no numbers a document can show")
+    if abs(number.adjusted()) > MAX_PRINTED_DIGITS:
+        raise TemplateValueError(f"a number has more than {MAX_PRINTED_DIGITS} digits")
+    return format(number, "f")
 
 
 def trimmed(number: Number) -> str:
@@ -260,19 +227,24 @@ def trimmed(number: Number) -> str:
 
 
 def rounded(number: Number, places: int) -> Decimal:
-    """To exactly so many decimals, half away from zero; no negative zero."""
-    result = _ROOMY.quantize(Decimal(number), Decimal(1).scaleb(-places))
+    """To exactly so many decimals (before the point where negative), half away from zero; no negative zero."""
+    try:
+        result = _ROOMY.quantize(number, Decimal((0, (1,), -places)))
+    except InvalidOperation:
+        raise TemplateValueError(f"a number has more than {2 * MAX_TEXT_DIGITS} digits") from None
     return result if result else abs(result)
 
 
-def exact_sum(numbers: Any) -> Number:
-    """The sum of an iterable of numbers, exact. Raises ``TemplateValueError`` past 100 digits."""
-    with localcontext(_EXACT):
-        try:
-            total: Number = sum(numbers)
-        except (Rounded, Overflow):
-            raise TemplateValueError(f"a sum has more than {EXACT_DIGITS} digits") from None
-    return total
+def exact_sum(numbers: Iterable[Number]) -> Number:
+    """The sum, exact. Raises ``TemplateValueError`` past 100 digits."""
+    total: Number = 0
+    exactly = _EXACT.add
+    try:
+        for number in numbers:
+            total = total + number if type(total) is int and type(number) is int else exactly(total, number)
+    except (Rounded, Overflow):
+        raise TemplateValueError(f"a sum has more than {EXACT_DIGITS} digits") from None
+    return _integer(total) if isinstance(total, int) else total
 
 
 def from_float(value: float) -> Number:
@@ -281,34 +253,3 @@ def from_float(value: float) -> Number:
     if not number.is_finite():
         raise TemplateValueError("NaN and Infinity are no numbers a document can show")
     return int(number) if number == number.to_integral_value() else number
-
-
-def _moment(value: Any) -> datetime | None:
-    if isinstance(value, str):
-        value = moment_of_text(value)
-    if isinstance(value, datetime):
-        return value if value.tzinfo else value.replace(tzinfo=UTC)
-    if isinstance(value, date):
-        return datetime(value.year, value.month, value.day, tzinfo=UTC)
-    return None
-
-
-def field_of(value: Any, path: str) -> Any:
-    """What a dotted path leads to through rows and objects; null where it breaks off. Lists are not indexed."""
-    for name in path.split("."):
-        if type(value) is Row:
-            value = field(value, name)
-        elif isinstance(value, Mapping):
-            value = value.get(name)
-        else:
-            return None
-    return value
-
-
-def has_field(value: Any, path: str) -> bool:
-    """Whether the path's last field exists, even as null."""
-    *parents, last = path.split(".")
-    holder = field_of(value, ".".join(parents)) if parents else value
-    if isinstance(holder, Row):
-        return last in holder._positions
-    return isinstance(holder, Mapping) and last in holder

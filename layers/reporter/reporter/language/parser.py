@@ -3,7 +3,7 @@
 Everything that is not plain data in, text out is refused here, whether or not it would ever run.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
 from jinja2 import Environment, nodes
@@ -11,6 +11,7 @@ from jinja2.lexer import Token
 from jinja2.parser import Parser
 
 from reporter.language.aggregates import parse_aggregate, parse_last_item_by_group
+from reporter.language.arguments import call_problem
 from reporter.language.calculation import parse_calculation
 from reporter.language.limits import TemplateLimits
 
@@ -56,15 +57,15 @@ TESTS = frozenset(
 
 
 class TemplateParser(Parser):
-    """One per template. ``filters`` and ``functions``: the names there are."""
+    """One per template. ``filters`` and ``functions``: those there are, by name."""
 
     def __init__(
         self,
         environment: Environment,
         source: str,
         *,
-        filters: frozenset[str],
-        functions: frozenset[str],
+        filters: Mapping[str, Callable[..., Any]],
+        functions: Mapping[str, Callable[..., Any]],
         limits: TemplateLimits,
     ) -> None:
         super().__init__(environment, source)
@@ -311,8 +312,16 @@ class TemplateParser(Parser):
             elif self.stream.current.type == "colon":
                 next(self.stream)
                 arguments = [self.parse_unary(with_filter=False)]
+            self._check_arguments(self._filters[token.value], token, len(arguments), named, values=1)
             node = nodes.Filter(node, token.value, arguments, named, None, None, lineno=token.lineno)
         return node
+
+    def _check_arguments(
+        self, function: Callable[..., Any], token: Token, given: int, named: list[nodes.Keyword], values: int = 0
+    ) -> None:
+        problem = call_problem(function, given, [keyword.key for keyword in named], values=values)
+        if problem is not None:
+            self.fail_at(f"{token.value} {problem}", token)
 
     def parse_test(self, node: nodes.Expr) -> nodes.Expr:
         """``is name``: the tests that look at plain data only."""
@@ -337,6 +346,9 @@ class TemplateParser(Parser):
             return nodes.Filter(call, "safe", [], [], None, None, lineno=call.lineno)
         if node.name not in self._functions:
             self.fail(f"there is no function {node.name}", node.lineno)
+        problem = call_problem(self._functions[node.name], len(call.args), [keyword.key for keyword in call.kwargs])
+        if problem is not None:
+            self.fail(f"{node.name} {problem}", node.lineno)
         return call
 
     def parse_subscript(self, node: nodes.Expr) -> nodes.Getattr | nodes.Getitem:

@@ -55,7 +55,7 @@ def _mark(body: list[nodes.Node], scan: "_Scan", state: str) -> str:
     return state
 
 
-_PLACE = {'"': "quoted", "=": "attribute", "='": "attribute", '="': "attribute", "<![": "cdata"}
+_PLACE = {'"': "quoted", "=": "unquoted", "='": "attribute", '="': "attribute", "<![": "cdata"}
 _Scan = Callable[[str, str], str]
 
 

@@ -6,13 +6,13 @@ escaped: plainly, between quotes that the template holds, in a markup attribute,
 
 import json
 import re
-import unicodedata
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from reporter.language.formula_guard import guarded
 from reporter.language.numbers import TemplateValueError, from_float, plain
 from reporter.language.rows import Row, Rows, as_dict
 
@@ -37,11 +37,20 @@ class JsonText(str):
     __slots__ = ()
 
 
+class EscapedText(str):
+    """Text that is escaped where it is printed, even where escaping is switched off."""
+
+    __slots__ = ()
+
+
 _json_text = json.JSONEncoder(ensure_ascii=False).encode
 
 
 def to_json(value: Any) -> str:
-    """Any value as a JSON value: exact numbers, times as ISO text, rows as objects."""
+    """Any value as a JSON value: exact numbers, times as ISO text, rows as objects.
+
+    Raises ``TemplateValueError`` for what JSON cannot hold: half a surrogate pair, a value that is no data.
+    """
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -50,17 +59,23 @@ def to_json(value: Any) -> str:
         return _json_text(_whole(str(value)))
     if isinstance(value, int | Decimal):
         return plain(value)
+    if isinstance(value, float):
+        return plain(from_float(value))
     if isinstance(value, Row):
         value = as_dict(value)
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{_json_text(_whole(str(name)))}: {to_json(member)}" for name, member in value.items()) + "}"
-    if isinstance(value, Iterable):
+        members = (f"{_json_text(_whole(text_of(name)))}: {to_json(member)}" for name, member in value.items())
+        return "{" + ", ".join(members) + "}"
+    if isinstance(value, Rows | list | tuple | range):
         return "[" + ", ".join(map(to_json, value)) + "]"
     return _json_text(text_of(value))
 
 
 def text_of(value: Any) -> str:
-    """A value as plain text: nothing for null, True and False, ISO times, lists and objects as JSON."""
+    """A value as plain text: nothing for null, True and False, ISO times, lists and objects as JSON.
+
+    Raises ``TemplateValueError`` for what is no data (a macro, a loop's state, bytes).
+    """
     if isinstance(value, str):
         return value
     if value is None:
@@ -75,10 +90,8 @@ def text_of(value: Any) -> str:
         return plain(from_float(value))
     if isinstance(value, UUID):
         return str(value)
-    if isinstance(value, Row | Rows | Mapping | list | tuple):
+    if isinstance(value, Row | Rows | Mapping | list | tuple | range):
         return to_json(value)
-    if isinstance(value, Iterable):
-        return to_json(list(value))
     raise TemplateValueError(f"a value of type {type(value).__name__} cannot be printed")
 
 
@@ -89,21 +102,26 @@ def _whole(text: str) -> str:
 
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_FORBIDDEN_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_MARKUP = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;", "\r": "&#13;"})
-_ATTRIBUTE = {**_MARKUP, ord("\t"): "&#9;", ord("\n"): "&#10;"}
-_NEEDS_MARKUP = re.compile("[&<>\"'\r]")
+_FORBIDDEN_IN_XML = "\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff"
+_NOT_XML = re.compile(f"[{_FORBIDDEN_IN_XML}]")
+_MARKUP = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;", "\r": "&#13;"}
+_ATTRIBUTE = {**_MARKUP, "\t": "&#9;", "\n": "&#10;"}
+_UNQUOTED = {**_ATTRIBUTE, **{mark: f"&#{ord(mark)};" for mark in " \x0c=`"}}
 
 
 def _legal_xml(text: str) -> str:
-    found = _FORBIDDEN_IN_XML.search(text)
+    found = _NOT_XML.search(text)
     if found:
         raise TemplateValueError(f"a text holds U+{ord(found.group()):04X}, which XML 1.0 forbids")
     return text
 
 
-def _printer(of_text: Callable[[str], str], of_other: Callable[[Any], str] | None = None) -> Escape:
-    """Escape text by ``of_text``; numbers, null and safe text need none, the rest is made text first."""
+def _printer(
+    of_text: Callable[[str], str],
+    of_other: Callable[[Any], str] | None = None,
+    check: Callable[[str], str] = _whole,
+) -> Escape:
+    """Escape text by ``of_text``; numbers and null need none, safe text only the check, the rest is made text first."""
 
     def escape(value: Any) -> str:
         kind = type(value)
@@ -112,7 +130,7 @@ def _printer(of_text: Callable[[str], str], of_other: Callable[[Any], str] | Non
         if kind is Decimal or kind is int:
             return plain(value)
         if kind is SafeText:
-            return _whole(value)
+            return check(value)
         if of_other is not None:
             return of_other(value)
         return "" if value is None else of_text(text_of(value))
@@ -120,15 +138,20 @@ def _printer(of_text: Callable[[str], str], of_other: Callable[[Any], str] | Non
     return escape
 
 
-def _markup(check: Callable[[str], str], table: Mapping[int, str]) -> Callable[[str], str]:
+def _markup(references: Mapping[str, str], forbidden: str, check: Callable[[str], str]) -> Callable[[str], str]:
+    """One search decides whether a text can stand as it is, as most do."""
+    special = re.compile(f"[{''.join(references)}{forbidden}]")
+    table = str.maketrans(dict(references))
+
     def escape(text: str) -> str:
-        return check(text).translate(table)
+        return check(text).translate(table) if special.search(text) else text
 
     return escape
 
 
-def _html(text: str) -> str:
-    return _whole(text).translate(_MARKUP) if _NEEDS_MARKUP.search(text) or not text.isascii() else text
+def _markup_printers(forbidden: str, check: Callable[[str], str]) -> dict[str, Escape]:
+    places = {"plain": _MARKUP, "attribute": _ATTRIBUTE, "unquoted": _UNQUOTED}
+    return {place: _printer(_markup(references, forbidden, check), check=check) for place, references in places.items()}
 
 
 def _cdata(text: str) -> str:
@@ -155,31 +178,11 @@ def _json_quoted(value: Any) -> str:
     return to_json(value) if isinstance(value, bool) else _json_string(text_of(value))
 
 
-_FORMULA_START = frozenset("=+-@")
-_BLANKS = "\u200b\u200c\u200d\u2060\ufeff\u00ad"
-_NUMBER_OR_PHONE = re.compile(r"[+-]?[\d.,]*\d[\d.,]*%?|\+[\d ()\-.]*\d", re.ASCII)
-
-
-def _guarded(text: str) -> str:
-    """Text that a spreadsheet would run as a formula gets a leading apostrophe."""
-    if not text:
-        return text
-    first = text[0]
-    if first.isalnum() and first.isascii():
-        return text
-    if first in "\t\r\n":
-        return "'" + text
-    folded = unicodedata.normalize("NFKC", text[:64]).lstrip(_BLANKS + " \t\r\n\x0b\x0c\u00a0\u2028\u2029\u3000")
-    if folded and folded[0] in _FORMULA_START and not _NUMBER_OR_PHONE.fullmatch(text):
-        return "'" + text
-    return text
-
-
 def _csv_printers(delimiter: str, formula_guard: bool) -> dict[str, Escape]:
     special = re.compile(f'[{re.escape(delimiter)}"\r\n]')
 
     def guard(text: str) -> str:
-        return _guarded(_whole(text)) if formula_guard else _whole(text)
+        return guarded(_whole(text)) if formula_guard else _whole(text)
 
     def outside(text: str) -> str:
         text = guard(text)
@@ -208,24 +211,35 @@ def csv_delimiter(first_line: str) -> str:
 
 
 def printers(output_format: str, *, formula_guard: bool = True, delimiter: str = ",") -> Mapping[str, Escape]:
-    """Place → escape function: ``plain``, ``quoted`` (CSV, JSON), ``attribute`` (markup), ``cdata`` (XML), ``raw``."""
+    """Place → escape function.
+
+    ``plain``, ``quoted`` (CSV, JSON: between the template's own quotes), ``attribute`` and ``unquoted`` (markup:
+    attributes with and without quotes), ``cdata`` (XML), ``raw`` (escaping switched off).
+    """
+    check = _whole
     table: dict[str, Escape]
     match output_format:
         case "HTML" | "PDF":
-            table = {"plain": _printer(_html), "attribute": _printer(_markup(_whole, _ATTRIBUTE))}
+            table = _markup_printers("\ud800-\udfff", _whole)
         case "XML":
-            table = {
-                "plain": _printer(_markup(_legal_xml, _MARKUP)),
-                "attribute": _printer(_markup(_legal_xml, _ATTRIBUTE)),
-                "cdata": _printer(_cdata),
-            }
+            check = _legal_xml
+            table = {**_markup_printers(_FORBIDDEN_IN_XML, check), "cdata": _printer(_cdata, check=check)}
         case "CSV":
             table = _csv_printers(delimiter, formula_guard)
         case "JSON":
             table = {"plain": _printer(_json_string, _json_outside), "quoted": _printer(_json_string, _json_quoted)}
         case _:
             table = {"plain": _printer(_whole)}
-    table["raw"] = _printer(_whole)
-    for place in ("quoted", "attribute", "cdata"):
+    table["raw"] = _raw(table["plain"], check)
+    for place in ("quoted", "attribute", "unquoted", "cdata"):
         table.setdefault(place, table["plain"])
     return table
+
+
+def _raw(plain_place: Escape, check: Callable[[str], str]) -> Escape:
+    def unescaped(value: Any) -> str:
+        if type(value) is EscapedText:
+            return plain_place(value)
+        return "" if value is None else check(text_of(value))
+
+    return _printer(check, unescaped, check)

@@ -11,7 +11,7 @@ from typing import Any
 from jinja2 import nodes
 
 from reporter.errors import RequestError, TemplateProblem
-from reporter.language.filters import FUNCTIONS
+from reporter.language.functions import FUNCTIONS
 from reporter.language.selection import AGGREGATES
 from reporter.schema import SourceSchema
 

@@ -11,11 +11,12 @@ from jinja2.exceptions import TemplateRuntimeError, TemplateSyntaxError
 from jinja2.runtime import LoopContext, Macro, new_context
 
 from reporter.errors import ReportFailure
-from reporter.language import numbers
+from reporter.language import comparisons, numbers
+from reporter.language.arguments import check_length
 from reporter.language.compiler import TemplateCompiler
 from reporter.language.dates import format_date
 from reporter.language.environment import TemplateEnvironment
-from reporter.language.filters import FUNCTIONS, MAX_TEXT
+from reporter.language.functions import FUNCTIONS
 from reporter.language.loops import keep_values_across_iterations
 from reporter.language.numbers import TemplateValueError, described, numeric, plain, rounded, trimmed
 from reporter.language.places import first_line_delimiter, mark_places
@@ -145,10 +146,10 @@ class _Rendering:
             "r_modulo": numbers.modulo,
             "r_power": numbers.power,
             "r_negate": numbers.negate,
-            "r_equal": numbers.equal,
-            "r_less": numbers.less,
-            "r_less_equal": numbers.less_equal,
-            "r_contains": numbers.contains,
+            "r_equal": comparisons.equal,
+            "r_less": comparisons.less,
+            "r_less_equal": comparisons.less_equal,
+            "r_contains": comparisons.contains,
             "r_concat": _concat,
             "r_field": _field,
             "r_item": _item,
@@ -211,7 +212,7 @@ def _sorted(values: Any) -> list[Any]:
     def compare(a: Any, b: Any) -> int:
         if isinstance(a, tuple) and isinstance(b, tuple):
             return next((order for order in map(compare, a, b) if order), 0)
-        return -1 if numbers.less(a, b) else int(numbers.less(b, a))
+        return -1 if comparisons.less(a, b) else int(comparisons.less(b, a))
 
     return sorted(values, key=cmp_to_key(compare))
 
@@ -226,10 +227,9 @@ def _calc_operand(value: Any) -> numbers.Number:
 
 
 def _concat(*values: Any) -> str:
-    text = "".join(map(text_of, values))
-    if len(text) > MAX_TEXT:
-        raise TemplateValueError(f"a text is longer than {MAX_TEXT} characters")
-    return text
+    texts = list(map(text_of, values))
+    check_length(sum(map(len, texts)))
+    return "".join(texts)
 
 
 def _field(value: Any, name: str) -> Any:

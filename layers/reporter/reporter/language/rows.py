@@ -29,6 +29,45 @@ def as_dict(row: Row) -> dict[str, Any]:
     return {name: row._values[position] for name, position in row._positions.items()}
 
 
+def field_of(value: Any, path: str) -> Any:
+    """What a dotted path leads to through rows and objects; null where it breaks off. Lists are not indexed.
+
+    A column or member whose own name holds dots comes before the path.
+    """
+    if type(value) is Row:
+        position = value._positions.get(path)
+        if position is not None:
+            return value._values[position]
+    elif isinstance(value, Mapping) and path in value:
+        return value[path]
+    if "." not in path:
+        return None
+    for name in path.split("."):
+        if type(value) is Row:
+            value = field(value, name)
+        elif isinstance(value, Mapping):
+            value = value.get(name)
+        else:
+            return None
+    return value
+
+
+def has_field(value: Any, path: str) -> bool:
+    """Whether the path's last field exists, even as null."""
+    *parents, last = path.split(".")
+    for holder, name in ((value, path), (field_of(value, ".".join(parents)) if parents else None, last)):
+        if isinstance(holder, Row) and name in holder._positions:
+            return True
+        if isinstance(holder, Mapping) and name in holder:
+            return True
+    return False
+
+
+def with_added(row: Row, value: Any, positions: Mapping[str, int]) -> Row:
+    """The row with one more value at its end. ``positions``: those of the result, shared by all rows of a table."""
+    return Row(positions, (*row._values, value))
+
+
 class Rows(ABC):
     """A table of rows at any size: loop over it any number of times, index it, measure it.
 

@@ -1,26 +1,24 @@
 """Choosing rows in a template: ``where``, ``count``, ``sum``, ``filter``, aggregates, ``last_item_by_group``."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from reporter.language.dates import moment_of_text
+from reporter.language.dates import instant_of
 from reporter.language.numbers import (
     Number,
     TemplateValueError,
     described,
-    divide,
+    divide_rounded,
     exact_sum,
-    field_of,
-    has_field,
     numeric,
     plain,
     rounded,
     trimmed,
 )
 from reporter.language.printing import NumberText, text_of
-from reporter.language.rows import Rows
+from reporter.language.rows import Row, Rows, field_of, has_field, with_added
 
 AVERAGE_DECIMALS = 16
 Condition = Callable[[Any], bool]
@@ -35,41 +33,84 @@ def rows_of(value: Any) -> Iterable[Any]:
     raise TemplateValueError(f"a list of rows is needed, not {described(value)}")
 
 
-def key_text(value: Any) -> str | None:
-    """What ``where``, ``count`` and ``filter`` compare: 7 and ``"7"`` are equal; null equals nothing."""
-    if value is None:
-        return None
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return trimmed(value) if isinstance(value, int | Decimal) else text_of(value)
+def values_of(rows: Any, path: str) -> Iterator[Any]:
+    """A field of every row, in their order; null where a row has none."""
+    if isinstance(rows, Rows) and path in rows.columns:
+        position = rows.columns.index(path)
+        return (values[position] for values in rows.tuples())
+    return (field_of(row, path) for row in rows_of(rows))
+
+
+def matcher(wanted: Any) -> Condition:
+    """Whether a field's value is the one wanted by ``where``, ``count`` or ``filter``.
+
+    Here a number equals text that spells it: 7 and ``"7"``. Text equals only the same text, so the code ``"007"`` is
+    neither ``"7"`` nor 7. Booleans are spelled ``true`` and ``false`` in any letter case, times compare in time. Null
+    equals nothing.
+    """
+    if wanted is None:
+        return lambda value: False
+    texts, number = _spellings(wanted)
+    truth = {"true": True, "false": False}.get(text_of(wanted).lower())
+    instant = instant_of(wanted)
+
+    def matches(value: Any) -> bool:
+        if isinstance(value, str):
+            return value in texts
+        if value is None:
+            return False
+        if isinstance(value, bool):
+            return value is truth
+        if isinstance(value, int | Decimal):
+            return number is not None and value == number
+        if isinstance(value, datetime | date):
+            return instant is not None and instant_of(value) == instant
+        return text_of(value) in texts
+
+    return matches
+
+
+def _spellings(wanted: Any) -> tuple[frozenset[str], Number | None]:
+    if isinstance(wanted, bool):
+        return frozenset(["true" if wanted else "false"]), None
+    if isinstance(wanted, int | Decimal):
+        return frozenset([plain(wanted), trimmed(wanted)]), wanted
+    text = text_of(wanted)
+    return frozenset([text]), numeric(text)
+
+
+def _selected(rows: Any, path: str, wanted: Any) -> Iterator[Any]:
+    matches = matcher(wanted)
+    if isinstance(rows, Rows) and path in rows.columns:
+        position = rows.columns.index(path)
+        positions = {name: at for at, name in enumerate(rows.columns)}
+        return (Row(positions, values) for values in rows.tuples() if matches(values[position]))
+    return (row for row in rows_of(rows) if matches(field_of(row, path)))
 
 
 def filter_rows(rows: Any, name: Any, wanted: Any) -> list[Any]:
     """``filter(rows, "field", value)``: the rows whose field equals the value."""
     if not isinstance(name, str):
         raise TemplateValueError("filter needs the name of a field in quotes")
-    key = key_text(wanted)
-    return [] if key is None else [row for row in rows_of(rows) if key_text(field_of(row, name)) == key]
+    return list(_selected(rows, name, wanted))
 
 
 def where(rows: Any, argument: Any) -> list[Any]:
     """``rows|where:"field:value"``; blanks are significant."""
-    name, key = _pair(argument, "where")
-    return [row for row in rows_of(rows) if key_text(field_of(row, name)) == key]
+    return list(_selected(rows, *_pair(argument, "where")))
 
 
 def count(rows: Any, argument: Any) -> int:
     """``rows|count:"field:value"``."""
-    name, key = _pair(argument, "count")
-    return sum(1 for row in rows_of(rows) if key_text(field_of(row, name)) == key)
+    name, wanted = _pair(argument, "count")
+    return sum(map(matcher(wanted), values_of(rows, name)))
 
 
 def _pair(argument: Any, filter_name: str) -> tuple[str, str]:
     name, colon, value = argument.partition(":") if isinstance(argument, str) else ("", "", "")
     if not colon or not name:
         raise TemplateValueError(f'{filter_name} needs "field:value"')
-    number = numeric(value)
-    return name, value if number is None else trimmed(number)
+    return name, value
 
 
 def sum_field(rows: Any, name: Any) -> Number:
@@ -81,11 +122,11 @@ def sum_field(rows: Any, name: Any) -> Number:
 
 def numbers_in(rows: Any, name: str, condition: Condition | None) -> Iterator[Number]:
     """The numbers in a field of the selected rows; null, missing, booleans and other text are skipped."""
-    for row in rows_of(rows):
-        if condition is None or condition(row):
-            number = numeric(field_of(row, name))
-            if number is not None:
-                yield number
+    values = values_of(rows, name) if condition is None else (field_of(row, name) for row in rows_of(rows) if condition(row))
+    for value in values:
+        number = numeric(value)
+        if number is not None:
+            yield number
 
 
 def _shown(number: Number, scale: int | None) -> str:
@@ -110,8 +151,7 @@ def avg_by(rows: Any, name: str, condition: Condition | None, scale: int | None)
     total = exact_sum(counting())
     if not counted:
         return _shown(0, scale)
-    average = divide(total, counted)
-    return _shown(average, scale) if scale is not None else _shown(rounded(average, AVERAGE_DECIMALS), None)
+    return _shown(divide_rounded(total, counted, AVERAGE_DECIMALS if scale is None else scale), scale)
 
 
 def min_by(rows: Any, name: str, condition: Condition | None, scale: int | None) -> str:
@@ -156,27 +196,29 @@ def _group_key(value: Any) -> tuple[int, Any, str]:
 
 
 def _order_key(value: Any) -> tuple[int, Any]:
-    """Times by time (ISO text too), then numbers, then text; what has no order at all comes first."""
-    if isinstance(value, str):
-        moment = moment_of_text(value)
-        value = moment if moment is not None else value
-    if isinstance(value, datetime):
-        return 3, value if value.tzinfo else value.replace(tzinfo=UTC)
-    if isinstance(value, date):
-        return 3, datetime(value.year, value.month, value.day, tzinfo=UTC)
+    """Times by time (ISO text too), before them numbers; what has no order at all comes first."""
+    instant = instant_of(value)
+    if instant is not None:
+        return 3, instant
     if isinstance(value, int | Decimal) and not isinstance(value, bool):
         return 2, value
     # Text that is no time does not order a group: the later row counts as the newer one.
     return 1, 0
 
 
-def with_field(rows: Any, name: str, value_of: Callable[[Any], Any]) -> list[dict[str, Any]]:
-    """Rows with one field more."""
-    from reporter.language.rows import Row, as_dict
-
-    made = []
+def with_field(rows: Any, name: str, value_of: Callable[[Any], Any]) -> list[Any]:
+    """The rows, each with one field more (or another value in it)."""
+    made: list[Any] = []
+    seen: dict[int, tuple[Mapping[str, int], Mapping[str, int]]] = {}
     for row in rows_of(rows):
-        if not isinstance(row, Row | Mapping):
+        value = value_of(row)
+        if isinstance(row, Row):
+            shared = row._positions
+            if id(shared) not in seen:
+                seen[id(shared)] = shared, {**shared, name: len(row._values)}
+            made.append(with_added(row, value, seen[id(shared)][1]))
+        elif isinstance(row, Mapping):
+            made.append({**row, name: value})
+        else:
             raise TemplateValueError(f"a row is needed, not {described(row)}")
-        made.append({**(as_dict(row) if isinstance(row, Row) else row), name: value_of(row)})
     return made
