@@ -10,7 +10,7 @@ class TemplateLimits:
     Python itself refuses code with more than twenty nested loops, or a hundred levels of indentation.
     """
 
-    tokens: int = 200_000
+    tokens: int = 100_000
     brackets: int = 40
     blocks: int = 40
     loops: int = 12
