@@ -1,6 +1,7 @@
 """What all tests share. The environment comes first, then moto, then everything else: module-level clients are safe so."""
 
 import os
+import sys
 import tempfile
 
 os.environ.update(
@@ -47,3 +48,10 @@ def world() -> Iterator[World]:
     """An empty cloud with our resources, and the doors in front of it."""
     with moto.mock_aws():
         yield World()
+
+
+def pytest_sessionfinish() -> None:
+    """The worker's renderer is a process; in Lambda it ends with its container."""
+    worker = sys.modules.get("functions.worker.app")
+    if worker is not None:
+        worker.renderer.close()
