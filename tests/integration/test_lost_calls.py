@@ -185,3 +185,12 @@ def test_the_calls_of_both_paths_are_known_and_at_their_minimum(world: World) ->
         assert Worker().deliver(report_id)
     assert wire.calls == ["UpdateItem", "GetObject", "GetParametersByPath", "PutObject", "UpdateItem", "PutEvents"]
     assert len(wire.calls) == EXPECTED_WORKER
+
+
+def test_a_filter_without_effect_is_told(world: World) -> None:
+    prepared(world)
+    body = {**BODY, "filters": {"erp": {"customers": {"name": {"eq": ["x"]}}}}}
+    report_id = world.call("POST", "/v1/reports", body, HEADERS).body["id"]
+    assert Worker().deliver(report_id)
+    warnings = world.call("GET", f"/v1/reports/{report_id}", None, HEADERS).body["warnings"]
+    assert warnings == ["the filter on erp.public.customers has no effect: the template does not read that table"]

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 from reporter.dataset import SpoolWriter
@@ -58,7 +59,8 @@ class Press:
             time_zone=report.time_zone,
             formula_guard=report.formula_guard,
         )
-        return self._renderer.render(job, folder, cancelled), spool.rows
+        document = self._renderer.render(job, folder, cancelled)
+        return replace(document, warnings=(*document.warnings, *_without_effect(conditions, checked))), spool.rows
 
     def _read(
         self,
@@ -77,3 +79,13 @@ class Press:
                     rows = snapshot.rows(table, columns, schemas[source], filters, report.organization_id)
                     # Without columns the template only counts rows, and the query selects a constant.
                     spool.write(source, table, columns or ("",), rows)
+
+
+def _without_effect(conditions: Conditions, checked: CheckedTemplate) -> list[str]:
+    """Filters on tables that the template does not read: nobody should believe that they did something."""
+    return [
+        f"the filter on {source}.{table} has no effect: the template does not read that table"
+        for source, tables in conditions.items()
+        for table, found in tables.items()
+        if found and table not in checked.reads.get(source, {})
+    ]
