@@ -2,6 +2,7 @@
 
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -95,7 +96,7 @@ times = st.lists(st.none() | st.dates() | st.datetimes(timezones=st.just(UTC)) |
 def test_sorting_agrees_with_less_and_puts_null_first(values: list[Any]) -> None:
     keys = order_keys(values)
     ordered = [values[at] for at in sorted(range(len(values)), key=keys.__getitem__)]
-    for a, b in zip(ordered, ordered[1:], strict=False):
+    for a, b in pairwise(ordered):
         assert a is None or (b is not None and not less(b, a))
 
 

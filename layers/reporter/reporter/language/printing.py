@@ -106,7 +106,11 @@ _FORBIDDEN_IN_XML = "\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff"
 _NOT_XML = re.compile(f"[{_FORBIDDEN_IN_XML}]")
 _MARKUP = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;", "\r": "&#13;"}
 _ATTRIBUTE = {**_MARKUP, "\t": "&#9;", "\n": "&#10;"}
-_UNQUOTED = {**_ATTRIBUTE, **{mark: f"&#{ord(mark)};" for mark in " \x0c=`"}}
+# Not the control characters that some readers take for white space: their references mean other characters in HTML.
+_WHITE_SPACE = (
+    " \x0c\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
+)
+_UNQUOTED = {**_ATTRIBUTE, **{mark: f"&#{ord(mark)};" for mark in _WHITE_SPACE + "=`"}}
 
 
 def _legal_xml(text: str) -> str:
