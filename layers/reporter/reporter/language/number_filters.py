@@ -57,8 +57,8 @@ def number_like(value: Any, sample: Any) -> str:
     """A number written as in the sample: ``1234567.5|number:"1.234,56"`` is ``1.234.567,50``."""
     if value is None or value == "":
         return ""
-    found = _SAMPLE.fullmatch(text_of(sample)[:MAX_DECIMALS])
-    if found is None or found["group"] == found["point"] is not None:
+    found = _SAMPLE.fullmatch(text_of(sample))
+    if found is None or len(found["decimals"] or "") > MAX_DECIMALS or found["group"] == found["point"] is not None:
         raise TemplateValueError('number needs a sample like "1.234,56"')
     group, point, decimals = found["group"] or "", found["point"] or "", found["decimals"] or ""
     text = plain(rounded(number_for(value, "number"), len(decimals)))

@@ -2,7 +2,6 @@
 
 import re
 from decimal import Decimal
-from html.parser import HTMLParser
 from typing import Any
 from urllib.parse import quote
 
@@ -136,50 +135,30 @@ def stringformat(value: Any, layout: Any) -> str:
     return NumberText(body) if number else body
 
 
-class _Tags(HTMLParser):
-    """Collects the text of markup, and of tags and comments other than the unwanted ones."""
-
-    def __init__(self, unwanted: frozenset[str] | None) -> None:
-        super().__init__(convert_charrefs=False)
-        self._unwanted = unwanted
-        self.kept: list[str] = []
-
-    def _tag(self, name: str) -> None:
-        if self._unwanted is not None and name not in self._unwanted:
-            self.kept.append(self.get_starttag_text() or "")
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self._tag(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self._tag(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        if self._unwanted is not None and tag not in self._unwanted:
-            self.kept.append(f"</{tag}>")
-
-    def handle_comment(self, data: str) -> None:
-        if self._unwanted is not None:
-            self.kept.append(f"<!--{data}-->")
-
-    def handle_data(self, data: str) -> None:
-        self.kept.append(data)
-
-    def handle_entityref(self, name: str) -> None:
-        self.kept.append(f"&{name};")
-
-    def handle_charref(self, name: str) -> None:
-        self.kept.append(f"&#{name};")
+_OPENING = re.compile(r"<(?:!--|[!?]|/?([A-Za-z][^\s/>]*))")
+# Possessive: a tag that never ends is found out in one pass.
+_REST_OF_TAG = re.compile(r"""(?:[^>"']++|"[^"]*+"|'[^']*+')*+>""")
 
 
 def _without_tags(value: Any, unwanted: frozenset[str] | None) -> str:
+    """Without the unwanted tags, or without all markup. What a tag or comment without an end holds is text."""
     text = text_of(value)
-    if "<" not in text:
-        return text
-    parser = _Tags(unwanted)
-    parser.feed(text)
-    parser.close()
-    return "".join(parser.kept)
+    kept: list[str] = []
+    at = 0
+    while (opening := _OPENING.search(text, at)) is not None:
+        if opening.group() == "<!--":
+            found = text.find("-->", opening.end())
+            end = found + 3 if found >= 0 else -1
+        else:
+            rest = _REST_OF_TAG.match(text, opening.end())
+            end = rest.end() if rest else -1
+        if end < 0:
+            break
+        keep = unwanted is not None and (opening.group(1) or "").lower() not in unwanted
+        kept.append(text[at : end if keep else opening.start()])
+        at = end
+    kept.append(text[at:])
+    return "".join(kept)
 
 
 def striptags(value: Any) -> str:
