@@ -24,4 +24,5 @@ def source_registry(settings: SourceSettings) -> SourceRegistry:
         connect_seconds=settings.source_connect_seconds,
         read_seconds=settings.source_read_seconds,
         allow_private=settings.allow_private_sources,
+        networks=settings.source_networks.split(","),
     )

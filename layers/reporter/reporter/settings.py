@@ -34,13 +34,14 @@ class Settings(BaseModel):
 
 
 class SourceSettings(Settings):
-    """How data sources are found and reached."""
+    """How data sources are found and reached. ``source_networks``: CIDR blocks, separated by commas."""
 
     stage: str
     schema_table: str
     source_cache_seconds: Positive = 60
     schema_cache_seconds: Positive = 3600
     allow_private_sources: bool = False
+    source_networks: str = ""
     source_connect_seconds: Positive = 5
     source_read_seconds: Positive = 300
     document_bucket: str

@@ -14,6 +14,8 @@ from reporter.sources.hosts import HostRule
 MAX_ENTRY_BYTES = 4096
 """Parameter Store's standard tier."""
 ORGANIZATION_MARK = "{organization}"
+OWN_PREFIX = "sources/"
+"""Where files lie in the project's own bucket: away from documents and templates."""
 FORMATS: Mapping[str, str] = {"csv": "csv", "jsonl": "jsonl", "ndjson": "jsonl"}
 """Ending of a file's name → format."""
 SCOPE_TYPES = frozenset({"uuid", "text"})
@@ -245,6 +247,8 @@ def _files(value: Any, _rule: HostRule) -> Mapping[str, Any]:
     prefix = _key(connection["prefix"], "connection.prefix") if connection.get("prefix") else ""
     found = {name: _file(name, value, prefix) for name, value in tables.items()}
     bucket = None if connection.get("bucket") is None else _text(connection["bucket"], "connection.bucket")
+    if bucket is None and not all(file["key"].startswith(OWN_PREFIX) for file in found.values()):
+        raise EntryError(f"files in the project's own bucket have keys that begin with {OWN_PREFIX}")
     return {"bucket": bucket, "tables": found}
 
 
