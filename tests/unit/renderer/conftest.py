@@ -14,7 +14,7 @@ from reporter.renderer.client import Job, Renderer
 from reporter.renderer.containment import Limits
 
 MB = 1024 * 1024
-LIMITS = Limits(seconds=20, cpu_seconds=2, memory_bytes=128 * MB, output_bytes=20 * MB)
+LIMITS = Limits(seconds=20, cpu_seconds=1, memory_bytes=128 * MB, output_bytes=20 * MB)
 PLANTED = "planted-secret-4711"
 
 Rendering = Callable[..., Document]

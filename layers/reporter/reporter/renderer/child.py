@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from reporter.dataset import SpooledRows, data_for_template
 from reporter.errors import ReportFailure
-from reporter.formats.verifying import verify
+from reporter.formats.verifying import load_schema_checks, verify
 from reporter.formats.writing import DocumentWriter
 from reporter.language.render import render
 from reporter.renderer.containment import Limits, enter_containment
@@ -55,8 +55,10 @@ def be_child(descriptors: Sequence[int], held: int) -> None:
 def _answer(descriptors: Sequence[int], held: int) -> Answer:
     job_file, output, result, *spools = descriptors
     job = json.loads(os.pread(job_file, os.fstat(job_file).st_size, 0))
-    # A zone's rules are a file, which cannot be opened any more later.
+    # A zone's rules and a module are files, which cannot be opened any more later.
     ZoneInfo(job["timeZone"])
+    if job["xmlSchema"] is not None:
+        load_schema_checks()
     limits = Limits(**job["limits"])
     enter_containment(limits, [output, result, held, *spools])
     rows = {
@@ -75,7 +77,7 @@ def _answer(descriptors: Sequence[int], held: int) -> Answer:
         time_zone=job["timeZone"],
         formula_guard=job["formulaGuard"],
     )
-    verify(output, job["format"])
+    verify(output, job["format"], job["xmlSchema"])
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     return {"size": writer.size, "sha256": writer.sha256, "warnings": warnings, "peakBytes": peak}
 

@@ -20,6 +20,7 @@ from typing import Any
 from reporter.dataset import SpooledTable
 from reporter.document import Document
 from reporter.errors import ReporterError, ReportFailure, Unavailable
+from reporter.formats.writing import check_available
 from reporter.renderer.containment import Limits
 
 POLL_SECONDS = 0.25
@@ -36,7 +37,7 @@ _PROGRAM = (
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One rendering. ``tables``: source → template key → qualified table. ``now`` is aware."""
+    """One rendering. ``tables``: source → template key → qualified table. ``now`` is aware. ``xml_schema``: an XSD."""
 
     template: str
     output_format: str
@@ -45,6 +46,7 @@ class Job:
     now: datetime
     time_zone: str = "UTC"
     formula_guard: bool = True
+    xml_schema: str | None = None
 
 
 @dataclass(slots=True)
@@ -84,9 +86,10 @@ class Renderer:
         """The document, in ``folder``. ``cancelled`` is asked a few times a second; ``seconds`` shortens the wall clock.
 
         Raises ``ReportFailure``: TEMPLATE_TIMEOUT, TEMPLATE_MEMORY, TEMPLATE_OUTPUT, TEMPLATE_RECURSION, TEMPLATE_ERROR
-        (with the template's line), DOCUMENT_INVALID (with the document's), CANCELED; ``Unavailable`` when the renderer
-        itself died. Then there is no document.
+        (with the template's line), DOCUMENT_INVALID (with the document's), FORMAT_NOT_AVAILABLE, CANCELED;
+        ``Unavailable`` when the renderer itself died. Then there is no document.
         """
+        check_available(job.output_format)
         wall = self._limits.seconds if seconds is None else min(self._limits.seconds, seconds)
         job_path, output_path = folder / "job.json", folder / "document"
         spools = list(dict.fromkeys(table.path for table in job.spool))
@@ -143,6 +146,7 @@ class Renderer:
             "now": job.now.isoformat(),
             "timeZone": job.time_zone,
             "formulaGuard": job.formula_guard,
+            "xmlSchema": job.xml_schema,
             "limits": asdict(self._limits),
         }
 
