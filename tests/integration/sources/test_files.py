@@ -13,7 +13,6 @@ from botocore.response import StreamingBody
 from reporter.aws.clients import client
 from reporter.errors import ReportFailure, SourceUnavailable
 from reporter.schema import SourceSchema
-from reporter.sources import files
 from reporter.sources.files import FilesSource
 from reporter.sources.hosts import HostRule
 from reporter.sources.reading import BATCH_ROWS, Surroundings
