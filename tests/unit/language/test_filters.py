@@ -319,7 +319,7 @@ def test_pieces_are_cut_as_python_cuts_them(text: str, start: int | None, stop: 
 def test_markup_is_stripped_where_it_stands(text: str) -> None:
     assert apply("striptags", f"<p>{text}") == apply("striptags", text)
     assert apply("removetags", text, "nosuch") == text
-    if "<" not in text:
+    if "<" not in text and "-->" not in text:
         assert apply("striptags", f'<i a="{text.replace(chr(34), "")}">{text}</i><!--{text}-->') == text
 
 

@@ -31,14 +31,11 @@ class TemplateEnvironment(SandboxedEnvironment):
         limits: TemplateLimits = DEFAULT_LIMITS,
         filters: Mapping[str, Callable[..., Any]] | None = None,
     ) -> None:
-        crlf = text.count("\r\n")
         super().__init__(
             undefined=Nothing,
             optimized=False,
             cache_size=0,
             keep_trailing_newline=True,
-            # The output keeps the template's line ends; where it mixes them, the more frequent ones.
-            newline_sequence="\r\n" if crlf * 2 > text.count("\n") else "\n",
         )
         self.globals.clear()
         self.filters = {**FILTERS, **(filters or {})}

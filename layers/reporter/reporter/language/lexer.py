@@ -5,6 +5,7 @@ raw state; ``&&``, ``||`` and ``!`` become words; ``source:schema.table`` become
 """
 
 import re
+from bisect import bisect_left
 from collections.abc import Collection, Iterable, Iterator
 from decimal import Decimal
 from typing import Any
@@ -71,7 +72,8 @@ class TemplateLexer(Lexer):
         return self._with_tables(self._placed(super().tokeniter(source, name, filename, state), source))
 
     def _placed(self, tokens: Iterator[tuple[int, str, str]], source: str) -> Iterator[tuple[int, str, str]]:
-        source = re.sub(r"\r\n|\r", "\n", source)
+        written, source = source, re.sub(r"\r\n|\r", "\n", source)
+        lost = [end.start() - number for number, end in enumerate(re.finditer(r"\r\n", written))]
         position, line, line_start, in_comment, seen, brackets = 0, 1, 0, False, 0, 0
         for _line, kind, text in tokens:
             found = source.find(text, position)
@@ -100,7 +102,14 @@ class TemplateLexer(Lexer):
                         raise TemplateSyntaxError(message, place)
                 elif kind in {"block_end", "variable_end"}:
                     brackets = 0
-                yield place, "name" if kind == "logic" else kind, _WORDS.get(text, text) if kind == "logic" else text
+                if kind == "logic":
+                    yield place, "name", _WORDS[text]
+                else:
+                    # Jinja makes all line ends alike; a document keeps the template's own.
+                    yield place, kind, written[start + bisect_left(lost, start) : position + bisect_left(lost, position)]
+
+    def _normalize_newlines(self, value: str) -> str:
+        return value
 
     def _with_tables(self, tokens: Iterator[tuple[int, str, str]]) -> Iterator[tuple[int, str, str]]:
         """``source:schema.table`` without blanks, where the source is declared, becomes ``source.schema__table``."""

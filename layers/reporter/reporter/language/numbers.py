@@ -8,7 +8,7 @@ from datetime import date, datetime
 from decimal import ROUND_05UP, ROUND_HALF_UP, Context, Decimal, DivisionByZero, InvalidOperation, Overflow, Rounded
 from typing import Any
 
-from reporter.language.rows import Row
+from reporter.language.rows import Row, Rows
 
 Number = int | Decimal
 
@@ -57,7 +57,7 @@ def described(value: Any) -> str:
         return "a date"
     if isinstance(value, Row | Mapping):
         return "an object"
-    return "a list"
+    return "a list" if isinstance(value, Rows | list | tuple | range) else "no data"
 
 
 def add(a: Any, b: Any) -> Number:
@@ -112,6 +112,7 @@ def floor_divide(a: Any, b: Any) -> Number:
 
 def modulo(a: Any, b: Any) -> Number:
     """``a % b``: what ``floor_divide`` leaves, with the sign of ``b``."""
+    a, b = operand(a, "%"), operand(b, "%")
     return subtract(a, multiply(b, floor_divide(a, b)))
 
 

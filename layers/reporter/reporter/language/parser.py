@@ -105,7 +105,6 @@ class TemplateParser(Parser):
             self.fail_at("a tag's name is needed here")
         parse = self._tags.get(token.value)
         if parse is None:
-            self._tag_stack.append(token.value)
             if token.value in {"include", "import", "from", "extends", "block", "do"}:
                 self.fail_at(f"the tag {token.value} is not available: a template stands for itself")
             self.fail_unknown_tag(token.value, token.lineno)

@@ -55,7 +55,8 @@ def _mark(body: list[nodes.Node], scan: "_Scan", state: str) -> str:
     return state
 
 
-_PLACE = {'"': "quoted", "=": "unquoted", "='": "attribute", '="': "attribute", "<![": "cdata"}
+# What stands in a tag outside of any attribute must not become an attribute of its own.
+_PLACE = {'"': "quoted", "<": "unquoted", "=": "unquoted", "='": "attribute", '="': "attribute", "<![": "cdata"}
 _Scan = Callable[[str, str], str]
 
 

@@ -92,7 +92,7 @@ def text_of(value: Any) -> str:
         return str(value)
     if isinstance(value, Row | Rows | Mapping | list | tuple | range):
         return to_json(value)
-    raise TemplateValueError(f"a value of type {type(value).__name__} cannot be printed")
+    raise TemplateValueError("a macro, a loop or another thing that is no data cannot be printed")
 
 
 def _whole(text: str) -> str:

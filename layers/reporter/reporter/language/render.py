@@ -24,7 +24,7 @@ from reporter.language.printing import NumberText, SafeText, printers, text_of
 from reporter.language.rows import Row, Rows, as_dict, field
 from reporter.language.selection import AGGREGATES, last_item_by_group
 
-PIECES_PER_WRITE = 512
+CHARACTERS_PER_WRITE = 1 << 16
 MAX_WARNINGS = 50
 CALC_DECIMALS = 10
 _CODE_NAME = "<template>"
@@ -82,11 +82,15 @@ def _run(
 
 def _write_batched(pieces: Iterator[str], write: Callable[[str], object]) -> None:
     batch: list[str] = []
+    size = 0
     for piece in pieces:
         batch.append(piece)
-        if len(batch) >= PIECES_PER_WRITE:
+        # Counting one for the piece itself bounds a batch of nothing but empty ones.
+        size += len(piece) + 1
+        if size > CHARACTERS_PER_WRITE:
             write("".join(batch))
             batch.clear()
+            size = 0
     write("".join(batch))
 
 
@@ -109,6 +113,7 @@ class _Rendering:
     def __init__(self, now: datetime) -> None:
         self.warnings: list[str] = []
         self._now = now
+        self._warned: set[int] = set()
         self._counters: dict[str, int] = {}
         self._cycles: dict[str, int] = {}
 
@@ -165,14 +170,16 @@ class _Rendering:
             try:
                 return bool(test(row))
             except (TemplateValueError, DecimalException) as error:
-                self._warn(f"line {line}: a condition could not be evaluated and counts as false: {error}")
+                self._warn(line, error)
                 return False
 
         return holds
 
-    def _warn(self, message: str) -> None:
-        if message not in self.warnings and len(self.warnings) < MAX_WARNINGS:
-            self.warnings.append(message)
+    def _warn(self, line: int, error: Exception) -> None:
+        """The first error of a line stands for all of them: another row's would only differ in its values."""
+        if line not in self._warned and len(self.warnings) < MAX_WARNINGS:
+            self._warned.add(line)
+            self.warnings.append(f"line {line}: a condition could not be evaluated and counts as false: {error}")
 
     def _cycle(self, values: list[Any], key: str) -> Any:
         turn = self._cycles.get(key, 0)
