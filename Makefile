@@ -6,7 +6,7 @@ BIN := .venv/bin
 PIP := -m pip install --quiet --disable-pip-version-check
 PATHS := PYTHONPATH=layers/reporter:.
 
-.PHONY: help demo up down logs check lint types contracts validate test clean
+.PHONY: help demo up down token logs check lint types contracts validate test clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -29,11 +29,14 @@ READY := .venv/ready .venv-sam/ready .venv-stack/ready
 demo: $(READY) ## Five templates, five reports, five documents in reports/, on a stack of its own
 	@$(PATHS) $(BIN)/python -m local demo
 
-up: $(READY) ## The stack in the background; its URL is in .local/url (SOURCES=file.json: your own data sources)
-	@$(PATHS) SOURCES="$(SOURCES)" $(BIN)/python -m local up
+up: $(READY) ## The stack in the background; its URL is in .local/url (SOURCES=file.json: your own data; ACCESS=on: tokens)
+	@$(PATHS) SOURCES="$(SOURCES)" ACCESS="$(ACCESS)" $(BIN)/python -m local up
 
 down: .venv/ready ## Stop the stack
 	@$(PATHS) $(BIN)/python -m local down
+
+token: .venv/ready ## A bearer token for the local stack (ORGANIZATIONS=uuid,uuid ACTIONS=reports:get,templates:post)
+	@$(PATHS) ORGANIZATIONS="$(ORGANIZATIONS)" ACTIONS="$(ACTIONS)" $(BIN)/python -m local token
 
 logs: .venv/ready ## What the local stack and its functions wrote
 	@$(PATHS) $(BIN)/python -m local logs

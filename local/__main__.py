@@ -1,4 +1,4 @@
-"""``python -m local up|down|demo|logs``: the local stack from a shell."""
+"""``python -m local up|down|demo|token|logs``: the local stack from a shell."""
 
 import json
 import os
@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 
 import psycopg
 
-from local import stack
+from local import stack, tokens
 from local.api import Api
 from local.paths import LOGS, ROOT, STATE, URL
 from local.postgresql import EmbeddedPostgres
@@ -22,8 +22,8 @@ SAMPLES = {"balance_4010": "XML", "statement": "HTML", "operations": "CSV", "rec
 """Template → output format."""
 
 
-def up(sources: Path | None = None) -> tuple[stack.Running, EmbeddedPostgres | None]:
-    """Build, start, deploy; with the samples unless ``sources`` names other data sources."""
+def up(sources: Path | None = None, *, access: bool = False) -> tuple[stack.Running, EmbeddedPostgres | None]:
+    """Build, start, deploy; with the samples unless ``sources`` names other data sources. ``access``: tokens are needed."""
     if stack.Running.saved() is not None:
         down()
     STATE.mkdir(exist_ok=True)
@@ -41,7 +41,7 @@ def up(sources: Path | None = None) -> tuple[stack.Running, EmbeddedPostgres | N
     port, pid = stack.start_aws()
     running = stack.Running(port, pid, postgres.pid if postgres else 0, "", {})
     try:
-        outputs = stack.deploy(port)
+        outputs = stack.deploy(port, **(tokens.publish(running.endpoint) if access else {}))
         with step("registering data sources"):
             stack.register_sources(running.endpoint, entries)
     except BaseException:
@@ -119,16 +119,20 @@ def main(arguments: list[str]) -> int:
         match command:
             case "up":
                 chosen = os.environ.get("SOURCES")
-                running, _postgres = up(Path(chosen) if chosen else None)
+                running, _postgres = up(Path(chosen) if chosen else None, access=os.environ.get("ACCESS") == "on")
                 print(f"The service answers at {running.url}")
             case "down":
                 down()
             case "demo":
                 demo()
+            case "token":
+                organizations = (os.environ.get("ORGANIZATIONS") or ledger.ORGANIZATION).split(",")
+                named = os.environ.get("ACTIONS")
+                print(tokens.signed(tokens.claims_for(organizations, named.split(",") if named else None)))
             case "logs":
                 print(LOGS.read_text() if LOGS.exists() else "There are no logs: nothing ran yet.")
             case _:
-                print("usage: python -m local up|down|demo|logs", file=sys.stderr)
+                print("usage: python -m local up|down|demo|token|logs", file=sys.stderr)
                 return 2
     except StepFailed as failed:
         print(f"\n{failed}", file=sys.stderr)

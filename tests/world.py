@@ -102,9 +102,16 @@ class World:
         )
 
     def call(
-        self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None, *, raw: bool = False
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        headers: dict[str, str] | None = None,
+        *,
+        raw: bool = False,
+        caller: dict[str, str] | None = None,
     ) -> Answer:
-        """One HTTP call, through the door that template.yaml gives the route to."""
+        """One HTTP call, through the door that template.yaml gives the route to. ``caller``: what the authorizer says."""
         path, _, query = path.partition("?")
         pairs: dict[str, list[str]] = {}
         for name, value in parse_qsl(query, keep_blank_values=True):
@@ -121,7 +128,7 @@ class World:
             "multiValueQueryStringParameters": pairs or None,
             "body": base64.b64encode(content).decode() if isinstance(content, bytes) else content,
             "isBase64Encoded": binary,
-            "requestContext": {"stage": "test", "path": path},
+            "requestContext": {"stage": "test", "path": path, "authorizer": caller or {}},
         }
         answer = self._door(method, path).handler(event, Context())
         found = {name.lower(): values[-1] for name, values in (answer.get("multiValueHeaders") or {}).items()}

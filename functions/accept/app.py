@@ -34,7 +34,7 @@ def post_report() -> Any:
     """Accept a report."""
     call = Call(app)
     organization, key = call.organization(), call.idempotency_key()
-    request = ReportRequest.from_json(organization, call.json(settings.max_body_bytes), clock())
+    request = ReportRequest.from_json(organization, call.json(settings.max_body_bytes), clock(), call.subject())
     report, replayed = accept(request, key, ports, app.lambda_context)
     return created(report, "reports", replayed)
 

@@ -91,6 +91,7 @@ class Report:
             formula_guard=template.formula_guard,
             schema_key=template.schema_key,
             expires_at=request.expires_at or template.expiry(now),
+            created_by=request.created_by,
         )
 
     @property

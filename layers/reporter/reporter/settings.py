@@ -5,9 +5,10 @@ these models with template.yaml.
 """
 
 import os
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 Positive = Annotated[int, Field(gt=0)]
 
@@ -29,7 +30,8 @@ class Settings(BaseModel):
         try:
             return cls.model_validate(values)
         except ValidationError as error:
-            problems = "; ".join(f"{names[str(e['loc'][0])]}: {e['msg']}" for e in error.errors(include_input=False))
+            found = error.errors(include_input=False)
+            problems = "; ".join(": ".join([*(names[str(name)] for name in e["loc"][:1]), e["msg"]]) for e in found)
             raise SettingsError(f"{cls.__name__}: {problems}") from None
 
 
@@ -95,6 +97,33 @@ class TemplateSettings(SourceSettings):
     derived_key_seconds: Positive = 300
     max_upload_bytes: Annotated[int, Field(gt=0, le=4_500_000)] = 4 * 1024 * 1024
     max_answer_bytes: Positive = 4 * 1024 * 1024
+
+
+class AuthorizerSettings(Settings):
+    """Who may call. With ``access_control`` on, issuer, audience and key set must be named."""
+
+    access_control: bool = False
+    jwks_url: str = ""
+    token_issuer: str = ""
+    token_audience: str = ""
+    token_algorithm: Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA"] = "RS256"
+    audience_claim: str = "aud"
+    organizations_claim: str = "organizations"
+    actions_claim: str = "permissions"
+    token_leeway_seconds: Annotated[int, Field(ge=0, le=60)] = 30
+    max_token_bytes: Positive = 8192
+    jwks_cache_seconds: Positive = 3600
+    jwks_refetch_seconds: Positive = 60
+
+    @model_validator(mode="after")
+    def _named(self) -> Self:
+        needed = {"JWKS_URL": self.jwks_url, "TOKEN_ISSUER": self.token_issuer, "TOKEN_AUDIENCE": self.token_audience}
+        if self.access_control and (missing := [name for name, value in needed.items() if not value]):
+            raise ValueError(f"access control is on, and needs {', '.join(missing)}")
+        address = urlsplit(self.jwks_url)
+        if self.jwks_url and address.scheme != "https" and address.hostname not in {"127.0.0.1", "localhost"}:
+            raise ValueError("JWKS_URL must begin with https://")
+        return self
 
 
 class DataSourceSettings(SourceSettings):

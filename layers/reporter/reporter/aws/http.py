@@ -13,6 +13,7 @@ from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 
 from reporter.errors import CODES, FieldProblem, RequestError, Unavailable
 from reporter.exact_json import parse_json, write_json
+from reporter.headers import header_values
 from reporter.idempotency import check_key
 from reporter.request import parse_uuid
 
@@ -100,10 +101,7 @@ class Call:
         self._event = app.current_event
 
     def _header(self, name: str) -> str | None:
-        several = self._event.raw_event.get("multiValueHeaders") or {}
-        single = self._event.raw_event.get("headers") or {}
-        found = [value for key, values in several.items() if key.lower() == name.lower() for value in values]
-        found = found or [value for key, value in single.items() if key.lower() == name.lower()]
+        found = header_values(self._event.raw_event, name)
         if len(found) > 1:
             raise RequestError.at("TPL-0004", name, "must be sent once")
         return str(found[0]) if found else None
@@ -113,7 +111,24 @@ class Call:
         value = self._header("X-Organization-Id")
         if value is None:
             raise RequestError.at("TPL-0004", "X-Organization-Id", "is required")
-        return parse_uuid(value, "TPL-0004", "X-Organization-Id")
+        organization = parse_uuid(value, "TPL-0004", "X-Organization-Id")
+        if self._caller.get("access") == "on" and self._caller.get("organization") != organization:
+            raise RequestError("TPL-0403", "the token was not checked for this organization")
+        return organization
+
+    def subject(self) -> str | None:
+        """Whose token it is; None where access control is off."""
+        return self._caller.get("subject")
+
+    def allow(self, action: str) -> None:
+        """TPL-0403 unless the caller's token allows this too, besides the route's own action."""
+        if self._caller.get("access") == "on" and action not in self._caller.get("actions", "").split():
+            raise RequestError("TPL-0403", f"the token does not allow {action}")
+
+    @property
+    def _caller(self) -> Mapping[str, str]:
+        """What the authorizer found out."""
+        return (self._event.raw_event.get("requestContext") or {}).get("authorizer") or {}
 
     def idempotency_key(self) -> str | None:
         """``X-Idempotency`` or its alias ``Idempotency-Key``; TPL-0004 when malformed or both differ."""
