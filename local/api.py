@@ -24,6 +24,7 @@ class Api:
         """Status, body and headers; errors are answers too."""
         request = urllib.request.Request(self._url + path, data=body, method=method)
         request.add_header("X-Organization-Id", self._organization)
+        request.add_header("Accept", "*/*")
         for name, value in headers.items():
             request.add_header(name.replace("_", "-"), value)
         try:

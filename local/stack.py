@@ -19,11 +19,12 @@ from typing import Any
 
 import boto3
 
+from local.gateway import complete_api, literal_media_types
 from local.paths import BUILD, LOGS, MINISTACK, REGION, ROOT, SAM, STACK, STAGE, STATE, URL
 from local.shell import StepFailed, aws_environment, run, step
 
 RUNTIME = f"python{sys.version_info.major}.{sys.version_info.minor}"
-BUILT_FROM = ("template.yaml", "functions", "layers", "local/stack.py")
+BUILT_FROM = ("template.yaml", "functions", "layers", "local/stack.py", "local/gateway.py")
 
 
 _started: dict[int, subprocess.Popen[bytes]] = {}
@@ -93,10 +94,9 @@ def build() -> None:
             cwd=ROOT,
         )
         compileall.compile_dir(BUILD, quiet=2, invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH, workers=0)
-        # MiniStack takes the media type literally, where AWS wants the slash escaped.
         template = BUILD / "template.yaml"
-        text = template.read_text().replace("multipart~1form-data", "multipart/form-data")
-        # And it keeps numbers that come from parameters as text.
+        text = literal_media_types(template.read_text())
+        # MiniStack keeps numbers that come from parameters as text.
         text = re.sub(r"MaximumConcurrency:\s+Ref: WorkerConcurrency", "MaximumConcurrency: 2", text)
         template.write_text(text)
     stamp.write_text(digest)
@@ -158,14 +158,14 @@ def deploy(port: int, **parameters: str) -> dict[str, str]:
             cwd=STATE,
         )
     stack = local_client("cloudformation", endpoint).describe_stacks(StackName=STACK)["Stacks"][0]
-    return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
+    outputs = {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
+    complete_api(local_client("apigateway", endpoint), outputs["ApiId"], BUILD / "template.yaml")
+    return outputs
 
 
 def api_url(port: int, outputs: dict[str, str]) -> str:
     """The deployed API, ending in its stage."""
-    found = re.search(r"//([a-z0-9]+)\.", outputs["ApiUrl"])
-    api = outputs.get("ApiId") or (found.group(1) if found else "")
-    return f"http://127.0.0.1:{port}/restapis/{api}/{STAGE}/_user_request_"
+    return f"http://127.0.0.1:{port}/restapis/{outputs['ApiId']}/{STAGE}/_user_request_"
 
 
 def register_sources(endpoint: str, entries: list[dict[str, Any]]) -> None:

@@ -17,11 +17,20 @@ from functions.accept import app as accept
 from functions.data_sources import app as data_sources
 from functions.status import app as status
 from functions.templates import app as templates
+from tests.sam_template import door_of, gateway_answer
 
 ORGANIZATION = "0192f000-0000-7000-8000-00000000000a"
 OTHER = "0192f000-0000-7000-8000-00000000000b"
 TEMPLATE = "0192f000-0000-7000-8000-000000000001"
 CUSTOMERS = {"id": "uuid", "name": "text", "region": "text", "active": "boolean", "meta": "jsonb"}
+DOORS: dict[str, Any] = {
+    "functions/accept": accept,
+    "functions/data_sources": data_sources,
+    "functions/status": status,
+    "functions/templates": templates,
+}
+LAMBDA_BYTES = 6_291_456
+"""What Lambda takes and gives at most."""
 HTML = "<html><body>{% for c in erp.customers %}{{ c.name }}{% endfor %}</body></html>"
 
 
@@ -130,19 +139,18 @@ class World:
             "isBase64Encoded": binary,
             "requestContext": {"stage": "test", "path": path, "authorizer": caller or {}},
         }
-        answer = self._door(method, path).handler(event, Context())
+        door = door_of(method, path)
+        if door is None:
+            expected, refusal = gateway_answer("MISSING_AUTHENTICATION_TOKEN")
+            return Answer(expected, refusal, {"content-type": "application/problem+json"})
+        answer = DOORS[door].handler(event, Context())
         found = {name.lower(): values[-1] for name, values in (answer.get("multiValueHeaders") or {}).items()}
+        assert len(json.dumps(answer)) <= LAMBDA_BYTES
         text = answer.get("body") or ""
+        if answer.get("isBase64Encoded"):
+            text = base64.b64decode(text)
         kind = found.get("content-type", "")
         return Answer(answer["statusCode"], json.loads(text) if "json" in kind and text else text, found)
-
-    @staticmethod
-    def _door(method: str, path: str) -> Any:
-        if path == "/v1/reports" and method == "POST":
-            return accept
-        if path.startswith("/v1/templates"):
-            return templates
-        return data_sources if path.startswith("/v1/data-sources") else status
 
     def upload(
         self,

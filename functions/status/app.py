@@ -1,14 +1,13 @@
 """Reading reports: one, many, their documents; health and the API's description."""
 
-from importlib import resources
 from typing import Any
 
-from aws_lambda_powertools.event_handler import Response
 from reporter.assembly import clock
 from reporter.aws.document_bucket import DocumentBucket
-from reporter.aws.http import Call, answer, make_resolver
+from reporter.aws.http import Call, answer, file_answer, make_resolver
 from reporter.aws.paging import page_request, read_page
 from reporter.aws.report_table import ReportTable, report_of
+from reporter.aws.routes import description
 from reporter.report import Report
 from reporter.settings import StatusSettings
 from reporter.workflow.describe import describe, download, report_filters
@@ -56,8 +55,7 @@ def health() -> Any:
 @app.get("/openapi.json")
 def openapi() -> Any:
     """The API's description, as generated from the doors' routes."""
-    text = resources.files("reporter").joinpath("openapi.json").read_text(encoding="utf-8")
-    return Response(status_code=200, content_type="application/json", body=text)
+    return file_answer(description().encode(), "application/json", {})
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:

@@ -2,10 +2,9 @@
 
 from typing import Any
 
-from aws_lambda_powertools.event_handler import Response
 from reporter.assembly import clock, source_registry
 from reporter.aws.document_bucket import DocumentBucket
-from reporter.aws.http import Call, answer, created, make_resolver
+from reporter.aws.http import Call, answer, created, file_answer, make_resolver
 from reporter.aws.idempotency import PowertoolsIdempotency
 from reporter.aws.paging import page_request, read_page
 from reporter.aws.template_store import TemplateStore, template_of
@@ -66,10 +65,8 @@ def get_content(template_id: str) -> Any:
     call = Call(app)
     organization, found = call.organization(), call.path_id(template_id)
     version = call.number("version", 0, lambda n: n >= 1, "TPL-0019", "a version's number")
-    name, text = content(organization, found, version, ports)
-    disposition = f'attachment; filename="{name}"'
-    headers = {"Content-Disposition": disposition, "X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
-    return Response(status_code=200, content_type="text/plain; charset=utf-8", body=text, headers=headers)
+    file = content(organization, found, version, ports)
+    return file_answer(file.content, file.content_type, {"Content-Disposition": f'attachment; filename="{file.name}"'})
 
 
 @app.patch("/v1/templates/<template_id>")

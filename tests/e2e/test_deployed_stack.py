@@ -121,9 +121,17 @@ def test_the_largest_template_arrives_byte_for_byte(api: Api) -> None:
     assert hashlib.sha256(stored).digest() == hashlib.sha256(content).digest()
 
 
-def test_an_unknown_route_answers_with_our_error_body(api: Api) -> None:
-    status, _answer, _ = api.call("GET", "/v1/nothing")
-    assert status in {403, 404}
+def test_unknown_routes_and_wrong_methods_answer_with_our_error_body(api: Api) -> None:
+    for method, path, expected, code in (
+        ("GET", "/v1/nothing", 404, "TPL-0048"),
+        ("PUT", "/v1/reports", 405, "TPL-0049"),
+        ("POST", "/v1/templates/x/content", 405, "TPL-0049"),
+        ("DELETE", "/v1/data-sources/x", 405, "TPL-0049"),
+        ("OPTIONS", "/health", 405, "TPL-0049"),
+    ):
+        status, answer, headers = api.call(method, path)
+        assert (status, answer["code"], answer["status"]) == (expected, code, expected), path
+        assert headers["Content-Type"] == "application/problem+json"
 
 
 def test_hostile_templates_end_in_their_error_and_the_next_report_is_right(api: Api) -> None:

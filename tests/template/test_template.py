@@ -10,7 +10,7 @@ from reporter.access.actions import ACTIONS, OPEN_ROUTES
 from reporter.errors import CODES
 
 from local.paths import ROOT
-from tests.test_openapi import resources
+from tests.sam_template import resources
 
 FUNCTIONS = {name: r["Properties"] for name, r in resources().items() if r["Type"] == "AWS::Serverless::Function"}
 MODELS: dict[str, type[settings.Settings]] = {
@@ -61,6 +61,8 @@ def test_access_control_needs_an_issuer_an_audience_and_a_key_set(monkeypatch: p
 def test_every_route_but_the_open_ones_asks_the_authorizer_and_has_an_action() -> None:
     assert resources()["Api"]["Properties"]["Auth"]["DefaultAuthorizer"] == "Tokens"
     events = [e["Properties"] for f in FUNCTIONS.values() for e in f.get("Events", {}).values() if e["Type"] == "Api"]
+    # What reaches a door by ANY is told that the method is wrong, whoever asks: test_routes.
+    events = [event for event in events if event["Method"] != "ANY"]
     without = {(e["Method"], e["Path"]) for e in events if e.get("Auth", {}).get("Authorizer") == "NONE"}
     assert without == OPEN_ROUTES
     assert {(e["Method"], e["Path"]) for e in events} - without <= set(ACTIONS)

@@ -13,11 +13,12 @@ Reads = Mapping[str, Mapping[str, tuple[str, ...]]]
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """Where the bytes of an earlier version lie."""
+    """Where the bytes of an earlier version lie, and what its file was called."""
 
     version: int
     content_key: str
     sha256: str
+    file_name: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,9 +1,11 @@
 """HTTP by API Gateway: what every call shares. Headers, bodies, queries, and the one shape of an error."""
 
+import base64
 import json
 import logging
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
@@ -11,6 +13,7 @@ from typing import Any
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 
+from reporter.aws.routes import methods_of
 from reporter.errors import CODES, FieldProblem, RequestError, Unavailable
 from reporter.exact_json import parse_json, write_json
 from reporter.headers import header_values
@@ -18,6 +21,8 @@ from reporter.idempotency import check_key
 from reporter.request import parse_uuid
 
 PROBLEM = "application/problem+json"
+MAX_PLAIN_TEXT = 1_000_000
+"""Bytes. JSON's escapes can make six of one, and Lambda's answers end at 6,291,456."""
 _HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 _log = logging.getLogger("reporter")
 
@@ -27,11 +32,11 @@ def make_resolver() -> APIGatewayRestResolver:
     app = APIGatewayRestResolver(debug=False)
 
     def refused(error: RequestError) -> Response[str]:
-        return problem(error.code, error.message, error.fields, error.status, error.retry_after_seconds)
+        return problem(error.code, error.message, error.fields, error.status, _retry_after(error.retry_after_seconds))
 
     def unavailable(error: Unavailable) -> Response[str]:
         _log.warning(json.dumps({"message": "unavailable", "what": error.message}))
-        return problem(error.code, error.message, {}, 503, error.retry_after_seconds)
+        return problem(error.code, error.message, None, 503, _retry_after(error.retry_after_seconds))
 
     def unexpected(error: Exception) -> Response[str]:
         # The type and the place, never the text: it may hold data.
@@ -40,13 +45,12 @@ def make_resolver() -> APIGatewayRestResolver:
             trace = trace.tb_next
         place = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else ""
         _log.error(json.dumps({"message": "unexpected", "type": type(error).__name__, "place": place}))
-        return problem("TPL-0018", "something unexpected happened", {}, 500)
+        return problem("TPL-0018", "something unexpected happened", status=500)
 
     def no_route(_error: NotFoundError) -> Response[str]:
-        path = app.current_event.path
-        known = [*app._static_routes, *app._dynamic_routes]
-        code = "TPL-0049" if any(route.rule.match(path) for route in known) else "TPL-0048"
-        return problem(code, CODES[code].when, {})
+        # The gateway sends every method of a path to one door; the description knows those of all doors.
+        allowed = methods_of(app.current_event.path)
+        return problem("TPL-0049", headers={"Allow": ", ".join(allowed)}) if allowed else problem("TPL-0048")
 
     app.exception_handler(RequestError)(refused)
     app.exception_handler(Unavailable)(unavailable)
@@ -57,14 +61,14 @@ def make_resolver() -> APIGatewayRestResolver:
 
 def problem(
     code: str,
-    message: str,
-    fields: Mapping[str, FieldProblem],
+    message: str | None = None,
+    fields: Mapping[str, FieldProblem] | None = None,
     status: int | None = None,
-    retry_after_seconds: int | None = None,
+    headers: Mapping[str, str] | None = None,
 ) -> Response[str]:
-    """RFC 9457's members and the peer's in one object."""
+    """RFC 9457's members and the peer's in one object. ``message``: by default when the code is given."""
     known = CODES[code]
-    status = status or known.status
+    status, message = status or known.status, message or known.when
     body: dict[str, Any] = {
         "type": f"urn:reporter:error:{code}",
         "title": known.title,
@@ -75,17 +79,29 @@ def problem(
     }
     if fields:
         body["fields"] = fields
-    headers = dict(_HEADERS)
-    if retry_after_seconds is not None:
-        headers["Retry-After"] = str(retry_after_seconds)
-    return Response(status_code=status, content_type=PROBLEM, body=write_json(body), headers=headers)
+    return Response(status_code=status, content_type=PROBLEM, body=write_json(body), headers={**_HEADERS, **(headers or {})})
 
 
-def answer(status: int, body: Any, headers: Mapping[str, str] | None = None) -> Response[str]:
+def answer(status: int, body: Any, headers: Mapping[str, str] | None = None) -> Response[Any]:
     """JSON, numbers digit for digit; None gives an empty body."""
-    text = "" if body is None else write_json(body)
-    kind = "application/json" if body is not None else None
-    return Response(status_code=status, content_type=kind, body=text, headers={**_HEADERS, **(headers or {})})
+    if body is None:
+        return Response(status_code=status, content_type=None, body="", headers={**_HEADERS, **(headers or {})})
+    return file_answer(write_json(body).encode(), "application/json", headers or {}, status)
+
+
+def file_answer(content: bytes, content_type: str, headers: Mapping[str, str], status: int = 200) -> Response[Any]:
+    """Any bytes. They travel as base64, which adds a third, unless they are text that stays short however it is escaped."""
+    made: Response[Any] = Response(status_code=status, content_type=content_type, headers={**_HEADERS, **headers})
+    if len(content) <= MAX_PLAIN_TEXT:
+        with suppress(UnicodeDecodeError):
+            made.body = content.decode()
+            return made
+    made.body, made.base64_encoded = base64.b64encode(content).decode(), True
+    return made
+
+
+def _retry_after(seconds: int | None) -> dict[str, str]:
+    return {} if seconds is None else {"Retry-After": str(seconds)}
 
 
 def created(record: Any, kind: str, replayed: bool) -> Response[str]:
@@ -145,8 +161,6 @@ class Call:
         """The body's bytes, however API Gateway passed them."""
         text = self._event.body or ""
         if self._event.is_base64_encoded:
-            import base64
-
             return base64.b64decode(text)
         return text.encode("utf-8", "surrogatepass")
 

@@ -1,6 +1,7 @@
 """The template table: partition key ``organizationId``, sort key ``id``; the current version of each template."""
 
 from collections.abc import Mapping
+from dataclasses import astuple
 from datetime import datetime
 from typing import Any
 
@@ -74,7 +75,7 @@ def item_of(template: Template) -> dict[str, Any]:
             "schemaKey": template.schema_key,
             "expiresAfterDays": template.expires_after_days,
             "deletedAt": moment_text(template.deleted_at),
-            "history": json_text([[old.version, old.content_key, old.sha256] for old in template.history]),
+            "history": json_text([astuple(old) for old in template.history]),
         }
     )
 

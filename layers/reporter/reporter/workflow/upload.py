@@ -20,7 +20,8 @@ ENDPOINT = "POST /v1/templates"
 MAX_DESCRIPTION = 1000
 MAX_FILE_NAME = 255
 MAX_DAYS = 3650
-MAX_HISTORY = 500
+MAX_HISTORY = 200
+"""Versions whose files can still be had; names of 1,000 bytes each stay within DynamoDB's 400 KB."""
 CHANGE_ATTEMPTS = 3
 
 
@@ -113,16 +114,26 @@ def remove(organization_id: str, template_id: str, ports: UploadPorts) -> None:
     raise Unavailable("the template, which others are changing,")
 
 
-def content(organization_id: str, template_id: str, version: int, ports: UploadPorts) -> tuple[str, str]:
-    """File name and text of a version; 0 is the current one. Raises ``RequestError`` TPL-0011."""
+@dataclass(frozen=True, slots=True)
+class TemplateFile:
+    """The file of one version, byte for byte as it was uploaded; the name without quotes and beyond-ASCII characters."""
+
+    name: str
+    content: bytes
+    content_type: str
+
+
+def content(organization_id: str, template_id: str, version: int, ports: UploadPorts) -> TemplateFile:
+    """The file of a version; 0 is the current one. Raises ``RequestError`` TPL-0011."""
     template = existing(organization_id, template_id, ports)
     if version not in {0, template.version}:
         known = {old.version: old for old in template.history}
         if version not in known:
             raise RequestError("TPL-0011", f"the template has no version {version}")
-        template = replace(template, content_key=known[version].content_key, sha256=known[version].sha256)
+        old = known[version]
+        template = replace(template, content_key=old.content_key, sha256=old.sha256, file_name=old.file_name)
     shown = template.file_name.encode("ascii", "ignore").decode().replace('"', "")
-    return shown, _bytes(template, ports).decode()
+    return TemplateFile(shown, _bytes(template, ports), _content_type(template))
 
 
 def existing(organization_id: str, template_id: str, ports: UploadPorts) -> Template:
@@ -201,7 +212,8 @@ def _bytes(template: Template, ports: UploadPorts) -> bytes:
 def _new_version(template: Template, digest: str) -> Template:
     version = template.version + 1
     key = _content_key(template.organization_id, template.id, version, digest)
-    kept = (*template.history, Version(template.version, template.content_key, template.sha256))[-MAX_HISTORY:]
+    before = Version(template.version, template.content_key, template.sha256, template.file_name)
+    kept = (*template.history, before)[-MAX_HISTORY:]
     return replace(template, version=version, content_key=key, sha256=digest, history=kept)
 
 
@@ -210,9 +222,15 @@ def _content_key(organization_id: str, template_id: str, version: int, digest: s
     return f"templates/{organization_id}/{template_id}/{version}-{digest[:16]}"
 
 
+def _content_type(template: Template) -> str:
+    """Of the template's own file: a workbook's template is a workbook, any other is text."""
+    workbook = template.file_name.lower().endswith(".xlsx")
+    return CONTENT_TYPES["XLSX"] if workbook else "text/plain; charset=utf-8"
+
+
 def _store(template: Template, content: bytes, ports: UploadPorts) -> None:
     try:
-        ports.files.store_bytes(template.content_key, content, "text/plain; charset=utf-8")
+        ports.files.store_bytes(template.content_key, content, _content_type(template))
     except ConditionFailed:
         raise Unavailable("the template's file") from None
 

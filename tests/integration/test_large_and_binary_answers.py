@@ -1,0 +1,61 @@
+"""What leaves through Lambda stays within its 6 MB and is, byte for byte, what was stored."""
+
+import hashlib
+from dataclasses import replace
+
+import pytest
+from reporter.aws.clients import client
+from reporter.document import CONTENT_TYPES
+
+from tests.conformance.test_api_cases import report_in, template_in
+from tests.world import ORGANIZATION, TEMPLATE, World
+
+ORG = {"X-Organization-Id": ORGANIZATION}
+CONTENT = f"/v1/templates/{TEMPLATE}/content"
+EVERY_BYTE = bytes(range(256))
+
+
+def stored(world: World, content: bytes, file_name: str) -> None:
+    client("s3").put_object(Bucket="documents", Key="templates/x", Body=content)
+    digest = hashlib.sha256(content).hexdigest()
+    world.add_template(template_in(ORGANIZATION, file_name=file_name, sha256=digest))
+
+
+@pytest.mark.parametrize(
+    "content", [EVERY_BYTE, EVERY_BYTE * 17_578, b"\xff\xfe"], ids=["every byte", "the largest", "no text"]
+)
+def test_a_workbook_comes_back_byte_for_byte(world: World, content: bytes) -> None:
+    stored(world, content, "t.xlsx")
+    answer = world.call("GET", CONTENT, None, ORG)
+    assert answer.body == content
+    assert answer.headers["content-type"] == CONTENT_TYPES["XLSX"]
+
+
+@pytest.mark.parametrize(
+    "text", ["ação\r\n", "\x01" * 4_000_000, '"' * 4_500_000], ids=["short", "escaped by six", "quotes"]
+)
+def test_a_text_comes_back_byte_for_byte(world: World, text: str) -> None:
+    stored(world, text.encode(), 'r"\u202eé.tpl')
+    answer = world.call("GET", CONTENT, None, ORG)
+    assert (answer.body if isinstance(answer.body, bytes) else answer.body.encode()) == text.encode()
+    assert answer.headers["content-type"] == "text/plain; charset=utf-8"
+    assert answer.headers["content-disposition"] == 'attachment; filename="r.tpl"'
+    assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+def test_a_page_of_huge_reports_ends_early_and_the_cursor_leads_on(world: World) -> None:
+    filters = {"erp": {"customers": {"name": {"in": ['"' * 60_000]}}}}
+    for number in range(60):
+        report = report_in(ORGANIZATION, f"0192f000-0000-7000-8000-0000000004{number:02d}")
+        world.add_report(replace(report, filters=filters))
+    seen: list[str] = []
+    cursor = ""
+    while True:
+        page = world.call("GET", f"/v1/reports?limit=100{cursor}", None, ORG).body
+        assert page["total"] == len(page["items"])
+        seen += [item["id"] for item in page["items"]]
+        if "nextCursor" not in page:
+            break
+        cursor = f"&cursor={page['nextCursor']}"
+    assert len(seen) == len(set(seen)) == 60
+    assert page["total"] < 60
