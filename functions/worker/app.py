@@ -32,8 +32,9 @@ from reporter.workflow.fulfil import FulfilLimits, FulfilPorts, TryLater, fulfil
 log = logging.getLogger("reporter")
 queue = SqsRenderQueue(settings.render_queue_url)
 documents = DocumentBucket(settings.document_bucket)
+sources = source_registry(settings)
 press = Press(
-    source_registry(settings),
+    sources.rows_of,
     documents,
     renderer,
     clock,

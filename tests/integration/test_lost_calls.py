@@ -84,7 +84,7 @@ class Worker:
 
     def __init__(self) -> None:
         self.now = datetime.now(UTC) + timedelta(seconds=1)
-        registry: Any = worker.press._registry
+        registry: Any = worker.sources
         registry._entries = None
         registry._schemas.clear()
         clock: Callable[[], datetime] = lambda: self.now  # noqa: E731

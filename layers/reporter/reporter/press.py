@@ -1,27 +1,111 @@
-"""The press: reads what a template needs into a spool and has it rendered. It changes no state of any report."""
+"""The press: reads what a template needs into a spool and has it rendered. It changes no state of any report.
 
-from collections.abc import Callable
-from contextlib import ExitStack
-from dataclasses import replace
+Where the rows come from is not its matter: from an organization's data sources, or from what an author gives.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
+from typing import Any, Protocol
 
-from reporter.dataset import SpoolWriter
+from reporter.conditions import Condition, Conditions
+from reporter.dataset import SpoolWriter, Values
 from reporter.document import Document
 from reporter.errors import ReportFailure, RequestError
 from reporter.language.check import CheckedTemplate, check
 from reporter.ports import Clock, Documents
 from reporter.renderer.client import Job, Renderer
 from reporter.report import Report
-from reporter.row_filters import Conditions, resolve
-from reporter.sources.registry import SourceRegistry, VisibleSchemas
+from reporter.row_filters import resolve
+from reporter.schema import SourceSchema
+
+TableReader = Callable[[str, Sequence[str], Sequence[Condition]], Iterable[Sequence[Values]]]
+"""Qualified table, columns and conditions → batches of rows; without columns one constant a row."""
+
+
+class RowSource(Protocol):
+    """The rows that one document may be made of."""
+
+    @property
+    def schemas(self) -> Mapping[str, SourceSchema]:
+        """Source → schema; an access may ask the source. Raises ``Unavailable``."""
+        ...
+
+    def snapshot(self, source: str) -> AbstractContextManager[TableReader]:
+        """Reads of one source, as it is at one moment. Raises ``ReportFailure`` and ``Unavailable``."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What is to be made. ``filters`` have passed ``check_operators``; ``now`` is aware; ``xml_schema``: an XSD."""
+
+    template: str
+    output_format: str
+    filters: Mapping[str, Any]
+    now: datetime
+    time_zone: str = "UTC"
+    formula_guard: bool = True
+    xml_schema: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What an order reads, checked against the schemas."""
+
+    checked: CheckedTemplate
+    conditions: Conditions
+
+
+def plan(order: Order, schemas: Mapping[str, SourceSchema]) -> Plan:
+    """Raises ``TemplateProblems``, and ``RequestError`` as ``row_filters.resolve``."""
+    return Plan(check(order.template, order.output_format, schemas), resolve(order.filters, schemas))
+
+
+def make_document(
+    order: Order,
+    planned: Plan,
+    rows: RowSource,
+    renderer: Renderer,
+    spool: SpoolWriter,
+    folder: Path,
+    cancelled: Callable[[], bool] = lambda: False,
+    seconds: Callable[[], float | None] = lambda: None,
+) -> Document:
+    """Spool what the plan reads and have it rendered; ``seconds()`` are what is left when that begins.
+
+    Raises ``ReportFailure`` and ``Unavailable``.
+    """
+    checked, conditions = planned.checked, planned.conditions
+    with ExitStack() as stack:
+        for source, tables in checked.reads.items():
+            read = stack.enter_context(rows.snapshot(source))
+            for table, columns in tables.items():
+                batches = read(table, columns, conditions.get(source, {}).get(table, ()))
+                # Without columns the template only counts rows.
+                spool.write(source, table, columns or ("",), batches)
+    job = Job(
+        template=order.template,
+        output_format=order.output_format,
+        tables=checked.tables,
+        spool=spool.tables,
+        now=order.now,
+        time_zone=order.time_zone,
+        formula_guard=order.formula_guard,
+        xml_schema=order.xml_schema,
+    )
+    document = renderer.render(job, folder, cancelled, seconds())
+    return replace(document, warnings=(*document.warnings, *_without_effect(conditions, checked)))
 
 
 class Press:
-    """``max_rows`` and ``max_bytes`` bound what one report may read."""
+    """``rows_of``: organization → what it may read. ``max_rows`` and ``max_bytes`` bound what one report may read."""
 
     def __init__(
         self,
-        registry: SourceRegistry,
+        rows_of: Callable[[str], RowSource],
         documents: Documents,
         renderer: Renderer,
         clock: Clock,
@@ -29,7 +113,7 @@ class Press:
         max_rows: int,
         max_bytes: int,
     ) -> None:
-        self._registry = registry
+        self._rows_of = rows_of
         self._documents = documents
         self._renderer = renderer
         self._clock = clock
@@ -40,45 +124,22 @@ class Press:
         """See ``workflow.fulfil.Press.make``."""
         if report.output_format in {"PDF", "XLSX"}:
             raise ReportFailure("FORMAT_NOT_AVAILABLE", f"documents in {report.output_format} cannot be made yet")
-        template = self._documents.read_text(report.template_key, report.template_sha256)
-        schemas = self._registry.for_organization(report.organization_id)
-        try:
-            checked = check(template, report.output_format, schemas)
-            conditions = resolve(report.filters, schemas)
-        except RequestError as error:
-            # It was right when it was accepted: a table, a field or a whole source has changed since.
-            raise ReportFailure("SOURCE_CHANGED", error.message) from None
-        spool = SpoolWriter(folder, self._max_rows, self._max_bytes)
-        self._read(report, checked, schemas, conditions, spool)
-        job = Job(
-            template=template,
+        order = Order(
+            template=self._documents.read_text(report.template_key, report.template_sha256),
             output_format=report.output_format,
-            tables=checked.tables,
-            spool=spool.tables,
+            filters=report.filters,
             now=self._clock(),
             time_zone=report.time_zone,
             formula_guard=report.formula_guard,
         )
-        document = self._renderer.render(job, folder, cancelled)
-        return replace(document, warnings=(*document.warnings, *_without_effect(conditions, checked))), spool.rows
-
-    def _read(
-        self,
-        report: Report,
-        checked: CheckedTemplate,
-        schemas: VisibleSchemas,
-        conditions: Conditions,
-        spool: SpoolWriter,
-    ) -> None:
-        entries = self._registry.entries(report.organization_id)
-        with ExitStack() as stack:
-            for source, tables in checked.reads.items():
-                snapshot = stack.enter_context(self._registry.snapshot(entries[source], report.organization_id))
-                for table, columns in tables.items():
-                    filters = conditions.get(source, {}).get(table, ())
-                    rows = snapshot.rows(table, columns, schemas[source], filters, report.organization_id)
-                    # Without columns the template only counts rows, and the query selects a constant.
-                    spool.write(source, table, columns or ("",), rows)
+        rows = self._rows_of(report.organization_id)
+        try:
+            planned = plan(order, rows.schemas)
+        except RequestError as error:
+            # It was right when it was accepted: a table, a field or a whole source has changed since.
+            raise ReportFailure("SOURCE_CHANGED", error.message) from None
+        spool = SpoolWriter(folder, self._max_rows, self._max_bytes)
+        return make_document(order, planned, rows, self._renderer, spool, folder, cancelled), spool.rows
 
 
 def _without_effect(conditions: Conditions, checked: CheckedTemplate) -> list[str]:

@@ -156,6 +156,9 @@ def resolve(filters: Mapping[str, Any], schemas: Mapping[str, SourceSchema]) -> 
             except RequestError as error:
                 problems.add(error.code, (source, table), _without_place(error))
                 continue
+            if qualified in schema.open_tables:
+                # No row, so none that could stay or go.
+                continue
             conditions = resolved.setdefault(source, {}).get(qualified, ())
             for field, condition in fields.items():
                 conditions += _resolve_field((source, table, field), condition, schema.tables[qualified], problems)

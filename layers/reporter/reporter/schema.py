@@ -35,11 +35,15 @@ Columns = Mapping[str, ColumnType]
 
 @dataclass(frozen=True, slots=True)
 class SourceSchema:
-    """The tables of one source by qualified name. ``schemas``: in the order the source declares them."""
+    """The tables of one source by qualified name. ``schemas``: in the order the source declares them.
+
+    ``open_tables``: those without a row to show what they hold; any name may be a column of theirs.
+    """
 
     source: str
     tables: Mapping[str, Columns]
     schemas: tuple[str, ...] = ()
+    open_tables: frozenset[str] = frozenset()
     by_name: Mapping[str, tuple[str, ...]] = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:

@@ -61,7 +61,18 @@ class AcceptSettings(SourceSettings):
     max_body_bytes: Positive = 131072
 
 
-class WorkerSettings(SourceSettings):
+class RenderSettings(Settings):
+    """How much one document may cost: in the worker as on an author's own machine."""
+
+    render_seconds: Positive = 600
+    render_cpu_seconds: Positive = 600
+    render_memory_bytes: Positive = 512 * 1024 * 1024
+    max_output_bytes: Positive = 2 * 1024**3
+    max_spool_bytes: Positive = 4 * 1024**3
+    max_rows: Positive = 10_000_000
+
+
+class WorkerSettings(SourceSettings, RenderSettings):
     """The worker."""
 
     report_table: str
@@ -71,12 +82,6 @@ class WorkerSettings(SourceSettings):
     lease_seconds: Positive = 120
     heartbeat_seconds: Positive = 30
     retry_delay_seconds: Positive = 15
-    render_seconds: Positive = 600
-    render_cpu_seconds: Positive = 600
-    render_memory_bytes: Positive = 512 * 1024 * 1024
-    max_output_bytes: Positive = 2 * 1024**3
-    max_spool_bytes: Positive = 4 * 1024**3
-    max_rows: Positive = 10_000_000
 
 
 class StatusSettings(Settings):

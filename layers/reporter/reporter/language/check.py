@@ -1,6 +1,6 @@
 """Checking a template at upload: parsed and walked, never compiled, never run."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from jinja2 import nodes
@@ -18,12 +18,32 @@ from reporter.schema import SourceSchema
 @dataclass(frozen=True, slots=True)
 class CheckedTemplate:
     """``reads``: source → qualified table → sorted columns. ``tables``: source → the key the template's data goes by
-    (``table`` or ``schema__table``) → qualified table.
+    (``table`` or ``schema__table``) → qualified table. ``notices``: what is allowed, but perhaps not meant.
     """
 
     reads: Mapping[str, Mapping[str, tuple[str, ...]]]
     tables: Mapping[str, Mapping[str, str]]
-    warnings: tuple[str, ...]
+    notices: tuple[TemplateProblem, ...]
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """The notices as text, each with its line."""
+        return tuple(f"line {notice.line}: {notice.message}" for notice in self.notices)
+
+
+def decoded(content: bytes) -> str:
+    """A template's text. Raises ``TemplateProblems`` unless it is UTF-8 without NUL."""
+    try:
+        text = content.decode()
+        place = content.find(b"\0")
+        message = "the template holds the NUL character"
+    except UnicodeDecodeError as error:
+        place = error.start
+        message = "the template is not UTF-8 text"
+    if place < 0:
+        return text
+    line = content[:place].count(b"\n") + 1
+    raise TemplateProblems([TemplateProblem("TPL-0007", message, line, 1)])
 
 
 def check(
@@ -38,7 +58,7 @@ def check(
     """
     if not text.strip():
         raise TemplateProblems([TemplateProblem("TPL-0007", "the template is blank", 1, 1)])
-    tree = _parsed(text, schemas or {}, limits)
+    tree = _parsed(text, schemas, limits)
     problems = _Collected(limits.problems)
     _check_depth(tree, limits)
     if output_format in {"HTML", "PDF"}:
@@ -55,12 +75,26 @@ def check(
     reads: dict[str, dict[str, tuple[str, ...]]] = {}
     for (source, table), columns in sorted(reader.columns.items()):
         reads.setdefault(source, {})[table] = tuple(sorted(columns))
-    return CheckedTemplate(reads, reader.tables, tuple(_warnings(tree, reader)))
+    return CheckedTemplate(reads, reader.tables, tuple(_notices(tree, reader)))
 
 
-def _parsed(text: str, schemas: Mapping[str, SourceSchema], limits: TemplateLimits) -> nodes.Template:
+class _EverySource(Collection[str]):
+    """Where nothing is known of any source, every name may be one."""
+
+    def __contains__(self, name: object) -> bool:
+        return True
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(())
+
+    def __len__(self) -> int:
+        return 0
+
+
+def _parsed(text: str, schemas: Mapping[str, SourceSchema] | None, limits: TemplateLimits) -> nodes.Template:
     try:
-        return TemplateEnvironment(text, schemas, limits).syntax_tree(text)
+        sources = _EverySource() if schemas is None else schemas
+        return TemplateEnvironment(text, sources, limits).syntax_tree(text)
     except TemplateSyntaxError as error:
         line = error.lineno
         message = error.message or "the template does not parse"
@@ -97,17 +131,16 @@ class _Collected:
             self.found.append(problem)
 
 
-def _warnings(tree: nodes.Template, reader: Reader) -> list[str]:
+def _notices(tree: nodes.Template, reader: Reader) -> list[TemplateProblem]:
     found = [
-        f"{source}.{table} is read but never shown"
-        for source, table in sorted(reader.columns)
+        problem_at("", f"{source}.{table} is read but never shown", node, f"{source}.{table}")
+        for (source, table), node in reader.named.items()
         if (source, table) not in reader.used and not reader.columns[source, table]
     ]
     for loop in tree.find_all(nodes.For):
         for assigned in loop.find_all(nodes.Assign):
             if isinstance(assigned.target, nodes.Name):
-                found.append(
-                    f"line {int(assigned.lineno)}: {assigned.target.name} keeps its value from one iteration to"
-                    " the next (plain Jinja would forget it)"
-                )
-    return list(dict.fromkeys(found))
+                name = assigned.target.name
+                message = f"{name} keeps its value from one iteration to the next (plain Jinja would forget it)"
+                found.append(problem_at("", message, assigned, name))
+    return sorted(set(found), key=lambda notice: (notice.line, notice.column))

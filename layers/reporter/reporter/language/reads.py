@@ -63,6 +63,7 @@ class Reader:
         self.columns: dict[tuple[str, str], set[str]] = {}
         self.tables: dict[str, dict[str, str]] = {}
         self.used: set[tuple[str, str]] = set()
+        self.named: dict[tuple[str, str], nodes.Node] = {}
 
     def walk(self, tree: nodes.Template) -> None:
         """Find every read of the tree."""
@@ -181,8 +182,7 @@ class Reader:
 
     def _name(self, node: nodes.Name, scope: Scope) -> Kinds:
         for rows in reversed(self._row_scopes):
-            columns = [self._schema_columns(kind) for kind in rows]
-            if columns and all(node.name in found for found in columns):
+            if rows and all(self._has_column(kind, node.name, scope) for kind in rows):
                 self._read(rows, node.name, node)
                 return PLAIN
         if node.name in scope:
@@ -238,6 +238,7 @@ class Reader:
             return set()
         self.tables.setdefault(source, {})[name] = qualified
         self.columns.setdefault((source, qualified), set())
+        self.named.setdefault((source, qualified), node)
         return {Kind(source, qualified)}
 
     def _filter(self, node: nodes.Filter, scope: Scope) -> Kinds:
@@ -315,6 +316,15 @@ class Reader:
             return frozenset()
         return frozenset(self._schemas[kind.source].tables[kind.table]) | kind.added
 
+    def _open(self, kind: Kind) -> bool:
+        return self._schemas is not None and kind.table in self._schemas[kind.source].open_tables
+
+    def _has_column(self, kind: Kind, name: str, scope: Scope) -> bool:
+        """A name in a condition over rows; what is known elsewhere is not taken for a column of an open table."""
+        if name in self._schema_columns(kind):
+            return True
+        return self._open(kind) and name not in scope and name not in (self._schemas or {})
+
     def _read(self, kinds: Iterable[Kind], path: str, node: nodes.Node) -> None:
         for kind in kinds:
             if not kind.table:
@@ -324,7 +334,7 @@ class Reader:
             column = path if path in known else path.partition(".")[0]
             if column in kind.added:
                 continue
-            if column not in known:
+            if column not in known and not self._open(kind):
                 self._report("TPL-0014", f"{kind.source}.{kind.table} has no field {column}", node, column)
             else:
                 self.columns[kind.source, kind.table].add(column)

@@ -14,11 +14,12 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from reporter.conditions import Condition
 from reporter.errors import ReportFailure, Unavailable
 from reporter.schema import SourceSchema
 from reporter.sources.entry import EntryError, SourceEntry, parse_entry
 from reporter.sources.hosts import HostRule
-from reporter.sources.reading import Snapshot, Source, Surroundings, open_source
+from reporter.sources.reading import Batch, Snapshot, Source, Surroundings, open_source
 
 AWS_ERRORS = (ClientError, BotoCoreError)
 STALE_SECONDS = 30 * 24 * 3600
@@ -67,6 +68,10 @@ class SourceRegistry:
     def for_organization(self, organization_id: str) -> "VisibleSchemas":
         """Source id → schema of the tables it may read; asked for only when looked up."""
         return VisibleSchemas(self.entries(organization_id), lambda entry: self.schema(entry, organization_id))
+
+    def rows_of(self, organization_id: str) -> "OrganizationRows":
+        """What a document for the organization may be made of. Raises ``Unavailable``."""
+        return OrganizationRows(self, organization_id)
 
     def schema(self, entry: SourceEntry, organization_id: str) -> SourceSchema:
         """The visible schema of a source: from memory, the table, or the source itself. Raises ``Unavailable``."""
@@ -211,3 +216,23 @@ class VisibleSchemas(Mapping[str, SourceSchema]):
 
     def __len__(self) -> int:
         return len(self._entries)
+
+
+class OrganizationRows:
+    """See ``press.RowSource``: what one organization may read."""
+
+    def __init__(self, registry: SourceRegistry, organization_id: str) -> None:
+        self._registry = registry
+        self._organization_id = organization_id
+        self._entries = registry.entries(organization_id)
+        self.schemas: Mapping[str, SourceSchema] = registry.for_organization(organization_id)
+
+    @contextmanager
+    def snapshot(self, source: str) -> Iterator[Callable[[str, Sequence[str], Sequence[Condition]], Iterator[Batch]]]:
+        """See ``press.RowSource.snapshot``."""
+        with self._registry.snapshot(self._entries[source], self._organization_id) as snapshot:
+
+            def read(table: str, columns: Sequence[str], conditions: Sequence[Condition]) -> Iterator[Batch]:
+                return snapshot.rows(table, columns, self.schemas[source], conditions, self._organization_id)
+
+            yield read

@@ -11,7 +11,7 @@ from reporter.document import CONTENT_TYPES
 from reporter.errors import ConditionFailed, FieldProblem, ReportFailure, RequestError, Unavailable
 from reporter.exact_json import canonical_hash
 from reporter.idempotency import Idempotency, KeyedCall, Reservation
-from reporter.language.check import CheckedTemplate, check
+from reporter.language.check import CheckedTemplate, check, decoded
 from reporter.ports import Clock, Sources
 from reporter.request import parse_time_zone
 from reporter.template import Template, Version
@@ -299,12 +299,4 @@ def _clean_name(name: str) -> str:
 
 
 def _checked(content: bytes, output_format: str, organization_id: str, ports: UploadPorts) -> CheckedTemplate:
-    try:
-        text = content.decode()
-    except UnicodeDecodeError as error:
-        line = content[: error.start].count(b"\n") + 1
-        problem = {"template": FieldProblem(message="is not UTF-8 text", line=line)}
-        raise RequestError("TPL-0007", f"line {line}: the template is not UTF-8 text", problem) from None
-    if "\0" in text:
-        raise RequestError.at("TPL-0007", "template", "holds the NUL character")
-    return check(text, output_format, ports.sources.for_organization(organization_id))
+    return check(decoded(content), output_format, ports.sources.for_organization(organization_id))

@@ -1,0 +1,244 @@
+"""Rows that an author gives beside a template: one JSON file, or a folder of JSON Lines that is streamed.
+
+``{source: {table: [rows]}}`` or ``source/table.jsonl``. Numbers are exact decimals; ``{"$type": …, "value": …}`` marks a
+value that JSON has no type for. Columns and their types are what the rows show.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from reporter.conditions import Condition, RowTest
+from reporter.errors import RequestError
+from reporter.exact_json import MAX_NUMBER_DIGITS, parse_json
+from reporter.request import UUID_PATTERN
+from reporter.schema import ColumnType, SourceSchema
+
+BATCH_ROWS = 2000
+MAX_LINE = 16 * 1024 * 1024
+"""Bytes of one row in a folder of JSON Lines."""
+
+Row = dict[str, Any]
+Placed = tuple[str, Row]
+"""Where a row stands, for a message, and the row as JSON has it."""
+Rows = Callable[[], Iterator[Placed]]
+"""Begins a fresh pass over a table."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Mark:
+    """``wanted`` says what ``read`` takes; it raises ``ValueError``, ``TypeError`` or ``ArithmeticError``."""
+
+    kind: ColumnType
+    wanted: str
+    read: Callable[[Any], Any]
+
+
+def _moment(value: Any) -> datetime:
+    if len(value) <= len("2024-05-31"):
+        raise ValueError(value)
+    return datetime.fromisoformat(value)
+
+
+def _decimal(value: Any) -> Decimal:
+    number = Decimal(value)
+    if isinstance(value, bool) or not number.is_finite() or abs(number.adjusted()) > MAX_NUMBER_DIGITS:
+        raise ValueError(value)
+    return number
+
+
+def _integer(value: Any) -> int:
+    if isinstance(value, bool) or int(value) != Decimal(value) or abs(int(value)) >= 1 << 31:
+        raise ValueError(value)
+    return int(value)
+
+
+def _uuid(value: Any) -> str:
+    if not UUID_PATTERN.fullmatch(value):
+        raise ValueError(value)
+    return str(value).lower()
+
+
+_MARKS = {
+    "datetime": _Mark("timestamptz", "a moment like 2024-05-31T18:30:00Z", _moment),
+    "date": _Mark("date", "a date like 2024-05-31", date.fromisoformat),
+    "decimal": _Mark("numeric", 'a decimal like "10.50"', _decimal),
+    "decimal128": _Mark("numeric", 'a decimal like "10.50"', _decimal),
+    "int32": _Mark("integer", "a whole number of 32 bits", _integer),
+    "uuid": _Mark("uuid", "a UUID with dashes", _uuid),
+}
+
+
+class GivenData:
+    """See ``press.RowSource``. All rows are looked at once when it is made.
+
+    Raises ``RequestError`` TPL-0017 naming the row and what is wrong with it.
+    """
+
+    def __init__(self, tables: Mapping[str, Mapping[str, Rows]]) -> None:
+        self._tables = tables
+        self.schemas = {source: _schema_of(source, found) for source, found in tables.items()}
+
+    @contextmanager
+    def snapshot(self, source: str) -> Iterator[Callable[..., Iterator[list[tuple[Any, ...]]]]]:
+        """See ``press.RowSource.snapshot``."""
+
+        def read(table: str, columns: Sequence[str], conditions: Sequence[Condition]) -> Iterator[list[tuple[Any, ...]]]:
+            test = RowTest(conditions)
+            batch: list[tuple[Any, ...]] = []
+            for place, given in self._tables[source][table]():
+                row = {name: _native(value, place, name) for name, value in given.items()}
+                if test.keeps(row.get):
+                    batch.append(tuple(map(row.get, columns)) or (1,))
+                    if len(batch) == BATCH_ROWS:
+                        yield batch
+                        batch = []
+            if batch:
+                yield batch
+
+        yield read
+
+
+def given_json(value: Any, place: str) -> GivenData:
+    """From parsed JSON, numbers exact. ``place`` names it in errors. Raises ``RequestError`` TPL-0017."""
+    tables: dict[str, dict[str, Rows]] = {}
+    for source, found in _members(value, place, "an object of sources: {source: {table: [rows]}}"):
+        tables[source] = {}
+        for table, rows in _members(found, f"{place}: {source}", "an object of tables: {table: [rows]}"):
+            where = f"{place}: {source}.{table}"
+            if not isinstance(rows, list):
+                raise RequestError.at("TPL-0017", where, "must be a list of rows")
+            tables[source][table] = _listed(rows, where)
+    return GivenData(tables)
+
+
+def given_path(path: Path) -> GivenData:
+    """From a JSON file or a folder with ``source/table.jsonl`` files. Raises ``RequestError`` TPL-0017 and ``OSError``."""
+    if not path.is_dir():
+        return given_json(parse_json(_text(path), str(path)), str(path))
+    tables: dict[str, dict[str, Rows]] = {}
+    for file in sorted(path.glob("*/*.jsonl")):
+        tables.setdefault(file.parent.name, {})[file.name.removesuffix(".jsonl")] = _lines_of(file)
+    if not tables:
+        raise RequestError.at("TPL-0017", str(path), "holds no files called source/table.jsonl")
+    return GivenData(tables)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise RequestError.at("TPL-0017", f"{path}:{line}", "is not UTF-8; save the file as UTF-8") from None
+
+
+def _members(value: Any, place: str, wanted: str) -> Iterator[tuple[str, Any]]:
+    if not isinstance(value, dict):
+        raise RequestError.at("TPL-0017", place, f"must be {wanted}")
+    yield from value.items()
+
+
+def _listed(rows: list[Any], where: str) -> Rows:
+    def begin() -> Iterator[Placed]:
+        for number, row in enumerate(rows):
+            yield f"{where}.{number}", _object(row, f"{where}.{number}")
+
+    return begin
+
+
+def _lines_of(file: Path) -> Rows:
+    def begin() -> Iterator[Placed]:
+        with file.open("rb") as lines:
+            number = 0
+            while line := lines.readline(MAX_LINE + 1):
+                number += 1
+                place = f"{file}:{number}"
+                if len(line) > MAX_LINE:
+                    raise RequestError.at("TPL-0017", place, f"the line is longer than {MAX_LINE} bytes")
+                if not line.strip():
+                    continue
+                try:
+                    text = line.decode()
+                except UnicodeDecodeError:
+                    raise RequestError.at("TPL-0017", place, "is not UTF-8; save the file as UTF-8") from None
+                yield place, _object(parse_json(text, place), place)
+
+    return begin
+
+
+def _object(row: Any, place: str) -> Row:
+    if not isinstance(row, dict):
+        raise RequestError.at("TPL-0017", place, 'a row must be an object like {"id": 1}')
+    return row
+
+
+def _native(value: Any, place: str, name: str) -> Any:
+    """The value, with every mark in it replaced."""
+    if type(value) is list:
+        return [_native(member, place, name) for member in value]
+    if type(value) is not dict:
+        return value
+    mark = _mark(value, place, name)
+    if mark is None:
+        return {key: _native(member, place, name) for key, member in value.items()}
+    try:
+        return mark.read(value["value"])
+    except (ValueError, TypeError, ArithmeticError):
+        raise RequestError.at("TPL-0017", place, f"{name}: $type {value['$type']} takes {mark.wanted}") from None
+
+
+def _mark(value: Row, place: str, name: str) -> _Mark | None:
+    if "$type" not in value or value.keys() != {"$type", "value"}:
+        return None
+    mark = _MARKS.get(value["$type"]) if isinstance(value["$type"], str) else None
+    if mark is None:
+        raise RequestError.at("TPL-0017", place, f"{name}: unknown $type; there are {', '.join(_MARKS)}")
+    return mark
+
+
+def _schema_of(source: str, tables: Mapping[str, Rows]) -> SourceSchema:
+    found = {table: _columns(rows) for table, rows in tables.items()}
+    schemas = {table.partition(".")[0] for table in tables if "." in table}
+    open_tables = frozenset(table for table, columns in found.items() if not columns)
+    return SourceSchema(source, found, tuple(sorted(schemas)), open_tables)
+
+
+def _columns(rows: Rows) -> dict[str, ColumnType]:
+    """The columns of all rows; a column whose values differ in type cannot be filtered."""
+    kinds: dict[str, ColumnType | None] = {}
+    for place, row in rows():
+        for name, value in row.items():
+            known = kinds.setdefault(name, None)
+            kind = _kind(value, place, name)
+            if kind is not None and kind != known:
+                kinds[name] = kind if known is None else _both(known, kind)
+    return {name: kind or "other" for name, kind in kinds.items()}
+
+
+def _both(one: ColumnType, other: ColumnType) -> ColumnType:
+    return "numeric" if {one, other} == {"integer", "numeric"} else "other"
+
+
+def _kind(value: Any, place: str, name: str) -> ColumnType | None:
+    match value:
+        case None:
+            return None
+        case bool():
+            return "boolean"
+        case int():
+            return "integer"
+        case Decimal():
+            return "numeric"
+        case str():
+            return "text"
+        case list():
+            _native(value, place, name)
+            return "array"
+        case _:
+            _native(value, place, name)
+            mark = _mark(value, place, name)
+            return "object" if mark is None else mark.kind
