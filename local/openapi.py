@@ -50,7 +50,7 @@ def _operation(path: str, method: str, generated: dict[str, Any]) -> dict[str, A
             },
         },
     }
-    if method == "post":
+    if method == "post" and not path.endswith(("/cancel", "/retry")):
         key = {"name": "X-Idempotency", "in": "header", "required": False, "schema": {"type": "string", "maxLength": 255}}
         parameters.append(key)
     if (path, method) == ("/v1/reports", "post"):
@@ -63,6 +63,8 @@ def _operation(path: str, method: str, generated: dict[str, Any]) -> dict[str, A
 def _success(path: str, method: str) -> dict[str, Any]:
     if path.endswith("/download"):
         return {"302": {"description": "To the document"}, "200": {"description": "With redirect=false: the link"}}
+    if path.endswith(("/cancel", "/retry")):
+        return {"200": {"description": "The report as it is now"}}
     status, what = {"post": ("201", "Made or replayed"), "delete": ("204", "Gone")}.get(method, ("200", "Found"))
     return {status: {"description": what}}
 

@@ -36,6 +36,12 @@ def resources() -> dict[str, Any]:
     return found
 
 
+def parameters() -> dict[str, Any]:
+    """The parameters of template.yaml."""
+    found: dict[str, Any] = template()["Parameters"]
+    return found
+
+
 @cache
 def routes() -> list[tuple[str, str, str]]:
     """Method (``ANY`` for all others of the path), path, and the folder of the function behind it."""

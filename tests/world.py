@@ -8,13 +8,14 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from reporter.aws.clients import client
-from reporter.aws.report_table import item_of
+from reporter.aws.report_items import item_of
 from reporter.aws.template_store import item_of as template_item
 from reporter.report import Report
 from reporter.template import Template
 
 from functions.accept import app as accept
 from functions.data_sources import app as data_sources
+from functions.reports import app as reports
 from functions.status import app as status
 from functions.templates import app as templates
 from tests.sam_template import door_of, gateway_answer
@@ -26,6 +27,7 @@ CUSTOMERS = {"id": "uuid", "name": "text", "region": "text", "active": "boolean"
 DOORS: dict[str, Any] = {
     "functions/accept": accept,
     "functions/data_sources": data_sources,
+    "functions/reports": reports,
     "functions/status": status,
     "functions/templates": templates,
 }
@@ -67,8 +69,8 @@ class World:
 
     def __init__(self) -> None:
         dynamodb = client("dynamodb")
-        for table in ("reports", "templates"):
-            _table(dynamodb, table, "organizationId", "id")
+        _table(dynamodb, "reports", "organizationId", "id", index=("due", "openShard", "dueAt"))
+        _table(dynamodb, "templates", "organizationId", "id")
         _table(dynamodb, "idempotency", "id")
         _table(dynamodb, "schemas", "source")
         client("s3").create_bucket(Bucket="documents")
@@ -197,10 +199,20 @@ def form(content: bytes | None, fields: dict[str, str], name: str, part: str = "
     return f"multipart/form-data; boundary={boundary}", body + f"--{boundary}--\r\n".encode()
 
 
-def _table(dynamodb: Any, name: str, *keys: str) -> None:
+def _table(dynamodb: Any, name: str, *keys: str, index: tuple[str, str, str] | None = None) -> None:
+    indexed = index[1:] if index else ()
+    more: dict[str, Any] = {}
+    if index:
+        described = {"IndexName": index[0], "KeySchema": _key_schema(indexed), "Projection": {"ProjectionType": "KEYS_ONLY"}}
+        more["GlobalSecondaryIndexes"] = [described]
     dynamodb.create_table(
         TableName=name,
         BillingMode="PAY_PER_REQUEST",
-        AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in keys],
-        KeySchema=[{"AttributeName": key, "KeyType": kind} for key, kind in zip(keys, ("HASH", "RANGE"), strict=False)],
+        AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in (*keys, *indexed)],
+        KeySchema=_key_schema(keys),
+        **more,
     )
+
+
+def _key_schema(keys: tuple[str, ...]) -> list[dict[str, str]]:
+    return [{"AttributeName": key, "KeyType": kind} for key, kind in zip(keys, ("HASH", "RANGE"), strict=False)]

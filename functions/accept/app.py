@@ -25,6 +25,7 @@ ports = AcceptPorts(
     ),
     clock=clock,
     new_id=new_id,
+    requeue_seconds=settings.requeue_seconds,
 )
 app = make_resolver()
 

@@ -6,7 +6,8 @@ from reporter.assembly import clock
 from reporter.aws.document_bucket import DocumentBucket
 from reporter.aws.http import Call, answer, file_answer, make_resolver
 from reporter.aws.paging import page_request, read_page
-from reporter.aws.report_table import ReportTable, report_of
+from reporter.aws.report_items import report_of
+from reporter.aws.report_table import ReportTable
 from reporter.aws.routes import description
 from reporter.report import Report
 from reporter.settings import StatusSettings

@@ -9,6 +9,7 @@ from reporter.report import Status
 
 from functions.accept import app as accept
 from functions.data_sources import app as data_sources
+from functions.reports import app as reports
 from functions.status import app as status
 from functions.templates import app as templates
 from functions.worker import app as worker
@@ -24,7 +25,7 @@ def event(name: str) -> dict[str, Any]:
 
 def test_every_event_has_its_handler() -> None:
     doors = {name.stem.rpartition("_")[0] for name in (ROOT / "events").glob("*.json")}
-    assert doors == {"accept", "worker", "status", "templates", "data_sources"}
+    assert doors == {"accept", "worker", "reports", "status", "templates", "data_sources"}
 
 
 def test_a_report_is_accepted_over_http(world: World) -> None:
@@ -68,3 +69,11 @@ def test_reports_templates_and_sources_are_read(world: World) -> None:
     assert templates.handler(event("templates_post"), Context())["statusCode"] == 201
     listed = json.loads(data_sources.handler(event("data_sources_list"), Context())["body"])
     assert [source["id"] for source in listed] == ["erp"]
+
+
+def test_a_report_is_canceled_and_deleted(world: World) -> None:
+    world.add_report(report_in(ORGANIZATION))
+    canceled = reports.handler(event("reports_cancel"), Context())
+    assert json.loads(canceled["body"])["status"] == Status.CANCELED
+    assert reports.handler(event("reports_delete"), Context())["statusCode"] == 204
+    assert status.handler(event("status_get"), Context())["statusCode"] == 404

@@ -5,60 +5,21 @@ must leave one report with one id, and a document that is whole.
 """
 
 import hashlib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
 from reporter.aws.clients import client
 from reporter.message import RenderMessage
 from reporter.report import Status
-from reporter.workflow.fulfil import TryLater, fulfil
 
 from functions.worker import app as worker
 from tests.conformance.test_api_cases import template_in
+from tests.wire import Wire, Worker, wired
 from tests.world import ORGANIZATION, TEMPLATE, World
 
-SERVICES = ("dynamodb", "sqs", "s3", "ssm", "events")
 HEADERS = {"X-Organization-Id": ORGANIZATION, "X-Idempotency": "k"}
 BODY = {"templateId": TEMPLATE, "filters": {}}
 TEXT = b"fixed {% date_time 'YYYY' %}"
-
-
-@dataclass
-class Wire:
-    """Counts the calls and loses one of them."""
-
-    lose: int = -1
-    after: bool = False
-    calls: list[str] = field(default_factory=list)
-
-    def before(self, model: Any, **_named: Any) -> None:
-        self.calls.append(model.name)
-        if not self.after and len(self.calls) - 1 == self.lose:
-            raise EndpointConnectionError(endpoint_url="https://lost")
-
-    def afterwards(self, **_named: Any) -> None:
-        if self.after and len(self.calls) - 1 == self.lose:
-            raise ReadTimeoutError(endpoint_url="https://lost")
-
-
-@contextmanager
-def wired(wire: Wire) -> Iterator[Wire]:
-    for service in SERVICES:
-        events = client(service).meta.events
-        events.register("before-call", wire.before, unique_id="wire-before")
-        events.register("after-call", wire.afterwards, unique_id="wire-after")
-    try:
-        yield wire
-    finally:
-        for service in SERVICES:
-            events = client(service).meta.events
-            events.unregister("before-call", unique_id="wire-before")
-            events.unregister("after-call", unique_id="wire-after")
 
 
 def prepared(world: World) -> None:
@@ -77,27 +38,6 @@ def pass_deadline() -> None:
         if "in_progress_expiration" in item:
             item["in_progress_expiration"]["N"] = "1"
             client("dynamodb").put_item(TableName="idempotency", Item=item)
-
-
-class Worker:
-    """The worker's corridor with a clock that can be moved."""
-
-    def __init__(self) -> None:
-        self.now = datetime.now(UTC) + timedelta(seconds=1)
-        registry: Any = worker.sources
-        registry._entries = None
-        registry._schemas.clear()
-        clock: Callable[[], datetime] = lambda: self.now  # noqa: E731
-        self._ports = replace(worker.ports, clock=clock)
-
-    def deliver(self, report_id: str) -> bool:
-        """Whether the message is done with."""
-        try:
-            fulfil(RenderMessage(ORGANIZATION, report_id), self._ports, worker.limits, lambda _seconds: None)
-        except TryLater:
-            self.now += timedelta(seconds=worker.limits.lease_seconds + 1)
-            return False
-        return True
 
 
 def accept_calls(world: World) -> list[str]:

@@ -10,12 +10,13 @@ from reporter.access.actions import ACTIONS, OPEN_ROUTES
 from reporter.errors import CODES
 
 from local.paths import ROOT
-from tests.sam_template import resources
+from tests.sam_template import parameters, resources
 
 FUNCTIONS = {name: r["Properties"] for name, r in resources().items() if r["Type"] == "AWS::Serverless::Function"}
 MODELS: dict[str, type[settings.Settings]] = {
     "AcceptFunction": settings.AcceptSettings,
     "WorkerFunction": settings.WorkerSettings,
+    "ReportsFunction": settings.ReportSettings,
     "StatusFunction": settings.StatusSettings,
     "TemplatesFunction": settings.TemplateSettings,
     "DataSourcesFunction": settings.DataSourceSettings,
@@ -79,7 +80,8 @@ def test_no_function_may_do_everything(name: str) -> None:
 def test_the_queue_outlives_the_worker_and_the_dead_letter_queue_the_queue() -> None:
     queue = resources()["RenderQueue"]["Properties"]
     dead = resources()["DeadLetterQueue"]["Properties"]
-    assert int(queue["VisibilityTimeout"]) >= 6 * int(FUNCTIONS["WorkerFunction"]["Timeout"])
+    assert int(queue["VisibilityTimeout"]) >= 6 * int(parameters()["WorkerSeconds"]["MaxValue"])
+    assert FUNCTIONS["WorkerFunction"]["Timeout"] == "WorkerSeconds"
     assert int(dead["MessageRetentionPeriod"]) > int(queue["MessageRetentionPeriod"])
     assert int(queue["RedrivePolicy"]["maxReceiveCount"]) >= 5
     messages = FUNCTIONS["WorkerFunction"]["Events"]["Messages"]["Properties"]

@@ -33,7 +33,7 @@ class Reports(Protocol):
         ...
 
     def extend_lease(self, report: Report, lease_until: datetime) -> None:
-        """Raises ``ConditionFailed`` when another attempt or an end has come in between."""
+        """Raises ``ConditionFailed`` when another attempt or an end has come in between. Then it is due to be looked at."""
         ...
 
     def finish(self, report: Report, key: str, document: Document, rows: int, now: datetime) -> Report:
@@ -42,6 +42,22 @@ class Reports(Protocol):
 
     def fail(self, report: Report, error: ReportError, now: datetime, warnings: Sequence[str] = ()) -> Report:
         """Processing → Error, for this attempt only. Raises ``ConditionFailed``."""
+        ...
+
+    def cancel(self, report: Report, now: datetime) -> Report:
+        """PendingExtraction or Processing → Canceled, with loose ends. Raises ``ConditionFailed`` when it has ended."""
+        ...
+
+    def retry(self, report: Report, now: datetime, due_at: datetime) -> Report:
+        """Error → PendingExtraction, the next attempt counted already. Raises ``ConditionFailed`` when it is another."""
+        ...
+
+    def delete(self, report: Report, now: datetime) -> Report:
+        """Soft-delete a report that has ended, with loose ends. Raises ``ConditionFailed`` when it is deleted or retried."""
+        ...
+
+    def tied_up(self, report: Report, due_at: datetime | None) -> None:
+        """The report's loose ends are done; look again at ``due_at``. Nothing happens if it is no longer as given."""
         ...
 
 
@@ -88,12 +104,16 @@ class Documents(Protocol):
         """Remove every version under the key."""
         ...
 
+    def discard_all(self, report: Report, keep: str | None) -> None:
+        """Remove every version of every attempt's document, but for the one under ``keep``."""
+        ...
+
 
 class Events(Protocol):
     """What others hear of a report's end."""
 
     def report_ended(self, report: Report) -> None:
-        """Publish ReportFinished or ReportFailed; the same end has the same event id. Raises ``Unavailable``."""
+        """Publish ReportFinished, ReportFailed or ReportCanceled; the event id is the end's. Raises ``Unavailable``."""
         ...
 
 

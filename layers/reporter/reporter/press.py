@@ -3,7 +3,7 @@
 Where the rows come from is not its matter: from an organization's data sources, or from what an author gives.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -85,7 +85,7 @@ def make_document(
             for table, columns in tables.items():
                 batches = read(table, columns, conditions.get(source, {}).get(table, ()))
                 # Without columns the template only counts rows.
-                spool.write(source, table, columns or ("",), batches)
+                spool.write(source, table, columns or ("",), _until(cancelled, batches))
     job = Job(
         template=order.template,
         output_format=order.output_format,
@@ -140,6 +140,14 @@ class Press:
             raise ReportFailure("SOURCE_CHANGED", error.message) from None
         spool = SpoolWriter(folder, self._max_rows, self._max_bytes)
         return make_document(order, planned, rows, self._renderer, spool, folder, cancelled), spool.rows
+
+
+def _until(cancelled: Callable[[], bool], batches: Iterable[Sequence[Values]]) -> Iterator[Sequence[Values]]:
+    """The batches, as long as somebody wants them. Raises ``ReportFailure`` CANCELED."""
+    for batch in batches:
+        if cancelled():
+            raise ReportFailure("CANCELED", "the reading was stopped")
+        yield batch
 
 
 def _without_effect(conditions: Conditions, checked: CheckedTemplate) -> list[str]:

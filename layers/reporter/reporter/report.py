@@ -39,7 +39,12 @@ class ReportError:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """One row of the report table. ``attempts`` is the fencing token of whoever works on it."""
+    """One row of the report table. ``attempts`` is the fencing token of whoever works on it.
+
+    ``attempts_before``: how many of them the last retry found; the budget of attempts counts from there.
+    ``loose_ends``: the report has ended, but not yet everything is done that follows an end (``workflow.loose_ends``).
+    ``due_at``: when the sweeper looks at it unless something happens before; None: never.
+    """
 
     id: str
     organization_id: str
@@ -62,7 +67,11 @@ class Report:
     deleted_at: datetime | None = None
     created_by: str | None = None
     attempts: int = 0
+    attempts_before: int = 0
+    retried_at: datetime | None = None
     lease_until: datetime | None = None
+    due_at: datetime | None = None
+    loose_ends: bool = False
     rows: int | None = None
     size: int | None = None
     sha256: str | None = None
@@ -71,7 +80,9 @@ class Report:
     error: ReportError | None = None
 
     @classmethod
-    def accepted(cls, report_id: str, request: ReportRequest, template: Template, now: datetime) -> "Report":
+    def accepted(
+        cls, report_id: str, request: ReportRequest, template: Template, now: datetime, due_at: datetime | None = None
+    ) -> "Report":
         """The record of a request that has passed every check. The template's current version is pinned here."""
         return cls(
             id=report_id,
@@ -92,12 +103,36 @@ class Report:
             schema_key=template.schema_key,
             expires_at=request.expires_at or template.expiry(now),
             created_by=request.created_by,
+            due_at=due_at,
         )
 
     @property
     def deleted(self) -> bool:
         """Whether the record is soft-deleted."""
         return self.deleted_at is not None
+
+    @property
+    def ended(self) -> bool:
+        """Whether nobody works on it any more, unless it is retried."""
+        return self.status in ENDS
+
+    @property
+    def tries(self) -> int:
+        """Attempts begun since it was accepted or last retried."""
+        return self.attempts - self.attempts_before
+
+    @property
+    def opened_at(self) -> datetime:
+        """Since when it is on its way: accepted, or last retried."""
+        return self.retried_at or self.created_at
+
+    def expired(self, now: datetime) -> bool:
+        """Whether it is past its ``expires_at``."""
+        return self.expires_at is not None and self.expires_at <= now
+
+    def held(self, now: datetime) -> bool:
+        """Whether a worker's lease on it is alive."""
+        return self.status is Status.PROCESSING and self.lease_until is not None and self.lease_until >= now
 
     def as_answer(self) -> dict[str, Any]:
         """The members of the contract, in its order."""

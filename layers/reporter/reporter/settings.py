@@ -59,6 +59,7 @@ class AcceptSettings(SourceSettings):
     idempotency_hours: Positive = 24
     derived_key_seconds: Positive = 300
     max_body_bytes: Positive = 131072
+    requeue_seconds: Positive = 120
 
 
 class RenderSettings(Settings):
@@ -82,6 +83,17 @@ class WorkerSettings(SourceSettings, RenderSettings):
     lease_seconds: Positive = 120
     heartbeat_seconds: Positive = 30
     retry_delay_seconds: Positive = 15
+
+
+class ReportSettings(Settings):
+    """Changing reports: cancel, retry, delete. ``worker_seconds``: the worker's timeout, which no worker outlives."""
+
+    report_table: str
+    document_bucket: str
+    render_queue_url: str
+    event_bus: str
+    worker_seconds: Positive = 900
+    requeue_seconds: Positive = 120
 
 
 class StatusSettings(Settings):

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -48,12 +49,19 @@ class DocumentBucket:
 
     def discard(self, key: str) -> None:
         """Remove every version of the object under exactly this key. Raises ``Unavailable``."""
+        self._discard(key, lambda found: found == key)
+
+    def discard_all(self, report: Report, keep: str | None) -> None:
+        """See ``ports.Documents.discard_all``. Raises ``Unavailable``."""
+        self._discard(_folder(report), lambda found: found != keep)
+
+    def _discard(self, prefix: str, wanted: Callable[[str], bool]) -> None:
         try:
-            pages = self._client.get_paginator("list_object_versions").paginate(Bucket=self._bucket, Prefix=key)
+            pages = self._client.get_paginator("list_object_versions").paginate(Bucket=self._bucket, Prefix=prefix)
             for page in pages:
                 for version in [*page.get("Versions", ()), *page.get("DeleteMarkers", ())]:
-                    if version["Key"] == key:
-                        self._client.delete_object(Bucket=self._bucket, Key=key, VersionId=version["VersionId"])
+                    if wanted(version["Key"]):
+                        self._client.delete_object(Bucket=self._bucket, Key=version["Key"], VersionId=version["VersionId"])
         except AWS_ERRORS as error:
             raise Unavailable("the document bucket") from error
 
@@ -101,4 +109,8 @@ class DocumentBucket:
 def document_key(report: Report) -> str:
     """Where this attempt's document goes: attempts never share a key, so a late one cannot replace another's."""
     extension = Path(file_name(report.id, report.output_format)).suffix
-    return f"documents/{report.organization_id}/{report.id}/{report.attempts}{extension}"
+    return f"{_folder(report)}{report.attempts}{extension}"
+
+
+def _folder(report: Report) -> str:
+    return f"documents/{report.organization_id}/{report.id}/"

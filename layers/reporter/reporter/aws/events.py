@@ -14,6 +14,7 @@ from reporter.report import Report, Status
 from reporter.request import ReportRequest, parse_uuid, rfc3339
 
 SOURCE = "reporter"
+_KINDS = {Status.FINISHED: "ReportFinished", Status.ERROR: "ReportFailed", Status.CANCELED: "ReportCanceled"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ class EventBridgeEvents:
         self._client = client("events")
 
     def report_ended(self, report: Report) -> None:
-        """Publish ``ReportFinished`` or ``ReportFailed``. Raises ``Unavailable``."""
+        """Publish ``ReportFinished``, ``ReportFailed`` or ``ReportCanceled``. Raises ``Unavailable``."""
         detail = {
             "eventId": f"{report.id}.{report.attempts}",
             "organizationId": report.organization_id,
@@ -67,8 +68,12 @@ class EventBridgeEvents:
             "sha256": report.sha256,
             "error": report.error.as_json() if report.error else None,
         }
-        kind = "ReportFinished" if report.status is Status.FINISHED else "ReportFailed"
-        entry = {"Source": SOURCE, "DetailType": kind, "Detail": json.dumps(detail), "EventBusName": self._bus}
+        entry = {
+            "Source": SOURCE,
+            "DetailType": _KINDS[report.status],
+            "Detail": json.dumps(detail),
+            "EventBusName": self._bus,
+        }
         try:
             answer = self._client.put_events(Entries=[entry])
         except AWS_ERRORS as error:

@@ -1,12 +1,16 @@
-"""The report table: partition key ``organizationId``, sort key ``id`` (version 7, so ids sort by time)."""
+"""The report table: partition key ``organizationId``, sort key ``id`` (version 7, so ids sort by time).
+
+A sparse index (``openShard``, ``dueAt``) holds the reports somebody must look at, should nothing happen before.
+"""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
 from reporter.aws.clients import AWS_ERRORS, client, error_code
-from reporter.aws.items import from_json_text, item, json_text, moment, moment_text, values
+from reporter.aws.items import item, json_text, moment_text, values
+from reporter.aws.report_items import item_of, open_shard, report_of
 from reporter.aws.reservations import add_with_reservation
 from reporter.document import Document
 from reporter.errors import ConditionFailed, Unavailable
@@ -14,8 +18,7 @@ from reporter.idempotency import Reservation
 from reporter.ports import Claimed, ReportMissing
 from reporter.report import Report, ReportError, Status
 
-KEPT_AFTER_EXPIRY = timedelta(days=30)
-"""How long an expired report still answers 410 before DynamoDB removes the row."""
+_OPEN = {":pending": Status.PENDING.value, ":processing": Status.PROCESSING.value}
 
 
 class ReportTable:
@@ -40,54 +43,30 @@ class ReportTable:
 
     def claim(self, organization_id: str, report_id: str, now: datetime, lease_until: datetime) -> Report:
         """See ``ports.Reports.claim``."""
-        claim = str(uuid4())
         try:
-            answer = self._client.update_item(
-                TableName=self._table,
-                Key=_key(organization_id, report_id),
-                UpdateExpression="SET #status = :processing, leaseUntil = :lease, updatedAt = :now, claim = :claim "
-                "ADD attempts :one",
-                ConditionExpression="attribute_exists(id) AND attribute_not_exists(deletedAt) AND "
-                "(#status = :pending OR (#status = :processing AND leaseUntil < :now))",
-                ExpressionAttributeNames={"#status": "status"},
-                ExpressionAttributeValues=item(
-                    {
-                        ":processing": Status.PROCESSING.value,
-                        ":pending": Status.PENDING.value,
-                        ":lease": moment_text(lease_until),
-                        ":now": moment_text(now),
-                        ":one": 1,
-                        ":claim": claim,
-                    }
-                ),
-                ReturnValues="ALL_NEW",
-                ReturnValuesOnConditionCheckFailure="ALL_OLD",
+            return self._write(
+                (organization_id, report_id),
+                {"updatedAt": now, "leaseUntil": lease_until, **_state(report_id, Status.PROCESSING, lease_until)},
+                "attribute_exists(id) AND attribute_not_exists(deletedAt) AND "
+                "(#status = :pending OR (#status = :processing AND leaseUntil < :updatedAt))",
+                {**_OPEN, ":one": 1},
+                also=", attempts = attempts + claimAdds, claimAdds = :one",
             )
-        except AWS_ERRORS as error:
-            if error_code(error) != "ConditionalCheckFailedException":
-                raise Unavailable("the report table") from error
-            found: Mapping[str, Any] = getattr(error, "response", {}).get("Item", {})
-            if not found or "deletedAt" in found:
+        except _Refused as refused:
+            if refused.found is None or refused.found.deleted:
                 raise ReportMissing(report_id) from None
-            report = report_of(found)
-            if values(found).get("claim") != claim:
-                raise Claimed(report) from None
-            # The SDK repeated our own claim, whose acknowledgement was lost.
-            return report
-        return report_of(answer["Attributes"])
+            raise Claimed(refused.found) from None
 
     def extend_lease(self, report: Report, lease_until: datetime) -> None:
-        """See ``ports.Reports.extend_lease``. A time in the past gives the report back."""
-        self._change(report, {"leaseUntil": moment_text(lease_until)})
+        """See ``ports.Reports.extend_lease``."""
+        self._work(report, {"leaseUntil": lease_until, "dueAt": lease_until})
 
     def finish(self, report: Report, key: str, document: Document, rows: int, now: datetime) -> Report:
-        """See ``ports.Reports.finish``."""
-        return self._change(
+        """See ``ports.Reports.finish``. It is due again when it expires."""
+        return self._work(
             report,
             {
-                "status": Status.FINISHED.value,
-                "completedAt": moment_text(now),
-                "updatedAt": moment_text(now),
+                **_end(report.id, Status.FINISHED, now, report.expires_at),
                 "documentKey": key,
                 "size": document.size,
                 "sha256": document.sha256,
@@ -98,118 +77,121 @@ class ReportTable:
 
     def fail(self, report: Report, error: ReportError, now: datetime, warnings: Sequence[str] = ()) -> Report:
         """See ``ports.Reports.fail``."""
+        known = {"error": json_text(error.as_json()), "warnings": json_text(warnings)}
+        return self._work(report, {**_end(report.id, Status.ERROR, now, None), **known})
+
+    def cancel(self, report: Report, now: datetime) -> Report:
+        """See ``ports.Reports.cancel``."""
+        return self._change(
+            report,
+            {**_end(report.id, Status.CANCELED, now, now), "looseEnds": True},
+            "attribute_exists(id) AND attribute_not_exists(deletedAt) AND #status IN (:pending, :processing)",
+            _OPEN,
+        )
+
+    def retry(self, report: Report, now: datetime, due_at: datetime) -> Report:
+        """See ``ports.Reports.retry``."""
         return self._change(
             report,
             {
-                "status": Status.ERROR.value,
-                "completedAt": moment_text(now),
-                "updatedAt": moment_text(now),
-                "error": json_text(error.as_json()),
-                "warnings": json_text(warnings),
+                **_state(report.id, Status.PENDING, due_at),
+                "updatedAt": now,
+                "retriedAt": now,
+                "attempts": report.attempts + 1,
+                "claimAdds": 0,
+                "attemptsBefore": report.attempts,
+                **dict.fromkeys(("completedAt", "leaseUntil", "error", "warnings", "looseEnds")),
             },
+            "attribute_not_exists(deletedAt) AND #status = :seen AND attempts = :seenAttempts",
+            {":seen": Status.ERROR.value, ":seenAttempts": report.attempts},
         )
 
-    def _change(self, report: Report, changes: Mapping[str, Any]) -> Report:
-        """Set attributes while this attempt still owns the report. The attempt's number is the fencing token."""
+    def delete(self, report: Report, now: datetime) -> Report:
+        """See ``ports.Reports.delete``."""
+        return self._change(
+            report,
+            {**_state(report.id, None, now), "deletedAt": now, "updatedAt": now, "looseEnds": True},
+            "attribute_exists(id) AND attribute_not_exists(deletedAt) AND NOT (#status IN (:pending, :processing))",
+            _OPEN,
+        )
+
+    def tied_up(self, report: Report, due_at: datetime | None) -> None:
+        """See ``ports.Reports.tied_up``."""
+        changes = {**_state(report.id, None, due_at), "looseEnds": None}
+        seen = {":seen": report.status.value, ":seenUpdate": moment_text(report.updated_at)}
+        try:
+            self._change(report, changes, "#status = :seen AND updatedAt = :seenUpdate", seen)
+        except ConditionFailed:
+            return
+
+    def _work(self, report: Report, changes: Mapping[str, Any]) -> Report:
+        """Change a report while this attempt still owns it. The attempt's number is the fencing token."""
+        mine = {":mine": Status.PROCESSING.value, ":attempt": report.attempts}
+        return self._change(report, changes, "#status = :mine AND attempts = :attempt", mine)
+
+    def _change(self, report: Report, changes: Mapping[str, Any], condition: str, compared: Mapping[str, Any]) -> Report:
+        try:
+            return self._write((report.organization_id, report.id), changes, condition, compared)
+        except _Refused:
+            raise ConditionFailed(f"report {report.id} is not as it was") from None
+
+    def _write(
+        self,
+        key: tuple[str, str],
+        changes: Mapping[str, Any],
+        condition: str,
+        compared: Mapping[str, Any],
+        also: str = "",
+    ) -> Report:
+        """Set attributes, and remove those that are None, under a condition. Raises ``_Refused`` and ``Unavailable``.
+
+        Every change carries a mark of its own: when the SDK repeats one whose acknowledgement was lost, the condition
+        fails on our own doing, and the mark tells.
+        """
+        mark = str(uuid4())
+        given = {name: moment_text(v) if isinstance(v, datetime) else v for name, v in changes.items()} | {"mark": mark}
+        kept = {name: value for name, value in given.items() if value is not None}
+        removed = [f"#{name}" for name, value in given.items() if value is None]
+        expression = "SET " + ", ".join(f"#{name} = :{name}" for name in kept) + also
         try:
             answer = self._client.update_item(
                 TableName=self._table,
-                Key=_key(report.organization_id, report.id),
-                UpdateExpression="SET " + ", ".join(f"#{name} = :{name}" for name in changes),
-                ConditionExpression="#status = :mine AND attempts = :attempt",
-                ExpressionAttributeNames={"#status": "status", **{f"#{name}": name for name in changes}},
-                ExpressionAttributeValues=item(
-                    {":mine": Status.PROCESSING.value, ":attempt": report.attempts}
-                    | {f":{name}": value for name, value in changes.items()}
-                ),
+                Key=_key(*key),
+                UpdateExpression=expression + (" REMOVE " + ", ".join(removed) if removed else ""),
+                ConditionExpression=condition,
+                ExpressionAttributeNames={"#status": "status"} | {f"#{name}": name for name in given},
+                ExpressionAttributeValues=item({f":{name}": value for name, value in kept.items()} | dict(compared)),
                 ReturnValues="ALL_NEW",
+                ReturnValuesOnConditionCheckFailure="ALL_OLD",
             )
         except AWS_ERRORS as error:
-            if error_code(error) == "ConditionalCheckFailedException":
-                raise ConditionFailed(f"report {report.id} is no longer this worker's") from None
-            raise Unavailable("the report table") from error
+            if error_code(error) != "ConditionalCheckFailedException":
+                raise Unavailable("the report table") from error
+            found: Mapping[str, Any] = getattr(error, "response", {}).get("Item", {})
+            if found and values(found).get("mark") == mark:
+                return report_of(found)
+            raise _Refused(report_of(found) if found else None) from None
         return report_of(answer["Attributes"])
+
+
+class _Refused(Exception):
+    """The condition of a change does not hold: the report as it is, or None where there is none."""
+
+    def __init__(self, found: Report | None) -> None:
+        super().__init__("refused")
+        self.found = found
+
+
+def _state(report_id: str, status: Status | None, due_at: datetime | None) -> dict[str, Any]:
+    """A status, and when the report is due to be looked at. None: it has ended, and its status stays."""
+    shard = open_shard(report_id, status or Status.FINISHED) if due_at else None
+    state = {} if status is None else {"status": status.value}
+    return {**state, "openShard": shard, "dueAt": due_at}
+
+
+def _end(report_id: str, status: Status, now: datetime, due_at: datetime | None) -> dict[str, Any]:
+    return {**_state(report_id, status, due_at), "completedAt": now, "updatedAt": now}
 
 
 def _key(organization_id: str, report_id: str) -> dict[str, Any]:
     return item({"organizationId": organization_id, "id": report_id})
-
-
-def item_of(report: Report) -> dict[str, Any]:
-    """The row of a report. ``expires`` is DynamoDB's TTL."""
-    return item(
-        {
-            "organizationId": report.organization_id,
-            "id": report.id,
-            "templateId": report.template_id,
-            "templateVersion": report.template_version,
-            "outputFormat": report.output_format,
-            "templateDescription": report.template_description,
-            "templateKey": report.template_key,
-            "templateSha256": report.template_sha256,
-            "filters": json_text(report.filters),
-            "status": report.status.value,
-            "createdAt": moment_text(report.created_at),
-            "updatedAt": moment_text(report.updated_at),
-            "metadata": json_text(report.metadata),
-            "timeZone": report.time_zone,
-            "formulaGuard": report.formula_guard,
-            "schemaKey": report.schema_key,
-            "expiresAt": moment_text(report.expires_at),
-            "expires": int((report.expires_at + KEPT_AFTER_EXPIRY).timestamp()) if report.expires_at else None,
-            "completedAt": moment_text(report.completed_at),
-            "deletedAt": moment_text(report.deleted_at),
-            "createdBy": report.created_by,
-            "attempts": report.attempts,
-            "leaseUntil": moment_text(report.lease_until),
-            "rows": report.rows,
-            "size": report.size,
-            "sha256": report.sha256,
-            "documentKey": report.document_key,
-            "warnings": json_text(report.warnings),
-            "error": json_text(report.error.as_json()) if report.error else None,
-        }
-    )
-
-
-def report_of(attributes: Mapping[str, Any]) -> Report:
-    """The inverse of ``item_of``."""
-    row = values(attributes)
-    error = from_json_text(row.get("error"))
-    return Report(
-        id=row["id"],
-        organization_id=row["organizationId"],
-        template_id=row["templateId"],
-        template_version=row["templateVersion"],
-        output_format=row["outputFormat"],
-        template_description=row["templateDescription"],
-        template_key=row["templateKey"],
-        template_sha256=row["templateSha256"],
-        filters=from_json_text(row["filters"]),
-        status=Status(row["status"]),
-        created_at=_required(row["createdAt"]),
-        updated_at=_required(row["updatedAt"]),
-        metadata=from_json_text(row.get("metadata")),
-        time_zone=row["timeZone"],
-        formula_guard=row["formulaGuard"],
-        schema_key=row.get("schemaKey"),
-        expires_at=moment(row.get("expiresAt")),
-        completed_at=moment(row.get("completedAt")),
-        deleted_at=moment(row.get("deletedAt")),
-        created_by=row.get("createdBy"),
-        attempts=row["attempts"],
-        lease_until=moment(row.get("leaseUntil")),
-        rows=row.get("rows"),
-        size=row.get("size"),
-        sha256=row.get("sha256"),
-        document_key=row.get("documentKey"),
-        warnings=tuple(from_json_text(row.get("warnings")) or ()),
-        error=ReportError(error["code"], error["message"], error.get("line")) if error else None,
-    )
-
-
-def _required(text: str) -> datetime:
-    found = moment(text)
-    if found is None:
-        raise ValueError("a stored time is missing")
-    return found

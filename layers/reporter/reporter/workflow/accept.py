@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from reporter.errors import RequestError
@@ -20,7 +20,7 @@ ENDPOINT = "POST /v1/reports"
 
 @dataclass(frozen=True, slots=True)
 class AcceptPorts:
-    """What accepting needs."""
+    """What accepting needs. ``requeue_seconds``: after so long without a worker the sweeper sends the message again."""
 
     reports: Reports
     templates: Templates
@@ -29,6 +29,7 @@ class AcceptPorts:
     idempotency: Idempotency
     clock: Clock
     new_id: Callable[[datetime], str]
+    requeue_seconds: int
 
 
 def accept(request: ReportRequest, key: str | None, ports: AcceptPorts, context: Any) -> tuple[Report, bool]:
@@ -64,7 +65,8 @@ class _Acceptance:
                 raise RequestError.at("TPL-0031", source, "the template reads a data source that does not exist")
         resolve(self.request.filters, schemas)
         now = self.ports.clock()
-        report = Report.accepted(self.ports.new_id(now), self.request, template, now)
+        due = now + timedelta(seconds=self.ports.requeue_seconds)
+        report = Report.accepted(self.ports.new_id(now), self.request, template, now, due)
         self.ports.reports.add(report, reserve(report.id))
         return report
 

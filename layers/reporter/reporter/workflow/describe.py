@@ -21,7 +21,7 @@ def describe(organization_id: str, report_id: str, reports: Reports, now: dateti
     report = reports.get(organization_id, report_id)
     if report is None or report.deleted:
         raise RequestError("TPL-0011", "no such report")
-    if report.expires_at is not None and report.expires_at <= now:
+    if report.expired(now):
         raise RequestError("TPL-0043", "the report has expired")
     return report
 

@@ -12,10 +12,16 @@ from reporter.document import CONTENT_TYPES, Document
 from reporter.errors import ConditionFailed, ReporterError, ReportFailure, RequestError, Unavailable
 from reporter.message import RenderMessage
 from reporter.ports import Claimed, Clock, Documents, Events, ReportMissing, Reports
-from reporter.report import ENDS, Report, ReportError
+from reporter.report import Report, ReportError, Status
 from reporter.workflow.lease import Lease
 
 MAX_ERROR_CHARACTERS = 2000
+EXPIRED = ReportError("EXPIRED", "the report expired before it was made")
+
+
+def attempts_used_up(attempts: int) -> ReportError:
+    """Why a report ends that was begun as often as allowed."""
+    return ReportError("ATTEMPTS_USED_UP", f"the report was begun {attempts} times and never finished")
 
 
 class Press(Protocol):
@@ -83,14 +89,16 @@ def fulfil(message: RenderMessage, ports: FulfilPorts, limits: FulfilLimits, hid
         except ConditionFailed:
             ended = _own_end(report, ports)
         except (ReportFailure, Unavailable) as error:
-            lease.give_back()
-            raise TryLater(limits.retry_delay_seconds * report.attempts, str(error)) from error
+            delay = limits.retry_delay_seconds * report.tries
+            # A moment less than the message is hidden, so that it finds the report free.
+            lease.give_back(delay - 1)
+            raise TryLater(delay, str(error)) from error
     if ended is not None:
         _publish(ended, ports, limits)
 
 
 def _not_ours(report: Report, ports: FulfilPorts, limits: FulfilLimits) -> None:
-    if report.status in ENDS:
+    if report.ended:
         if report.completed_at is not None and report.deleted_at is None:
             _publish(report, ports, limits)
         return
@@ -100,9 +108,10 @@ def _not_ours(report: Report, ports: FulfilPorts, limits: FulfilLimits) -> None:
 
 def _attempt(report: Report, ports: FulfilPorts, limits: FulfilLimits, lease: Lease) -> Report:
     """One attempt, to an end. Raises what may be tried again, and ``ConditionFailed``."""
-    if report.attempts > limits.max_attempts:
-        error = ReportError("ATTEMPTS_USED_UP", f"the report was begun {limits.max_attempts} times and never finished")
-        return ports.reports.fail(report, error, ports.clock())
+    if report.tries > limits.max_attempts:
+        return ports.reports.fail(report, attempts_used_up(limits.max_attempts), ports.clock())
+    if report.expired(ports.clock()):
+        return ports.reports.fail(report, EXPIRED, ports.clock())
     folder = Path(tempfile.mkdtemp(prefix="report-"))
     try:
         document, rows = ports.press.make(report, folder, lease.lost)
@@ -114,7 +123,7 @@ def _attempt(report: Report, ports: FulfilPorts, limits: FulfilLimits, lease: Le
     except (ReportFailure, RequestError, Unavailable) as error:
         if lease.lost():
             raise ConditionFailed(f"report {report.id} is no longer this worker's") from error
-        if error.retryable and report.attempts < limits.max_attempts:
+        if error.retryable and report.tries < limits.max_attempts:
             raise
         return ports.reports.fail(report, _reason(error), ports.clock())
     finally:
@@ -142,9 +151,12 @@ def _own_end(report: Report, ports: FulfilPorts) -> Report | None:
     """
     try:
         found = ports.reports.get(report.organization_id, report.id)
-        if found is not None and found.attempts == report.attempts and found.status in ENDS and found.completed_at:
+        ours = found is not None and found.attempts == report.attempts and not found.deleted
+        if found is not None and ours and found.status is Status.FINISHED:
             return found
         ports.documents.discard(ports.document_key(report))
+        if found is not None and ours and found.status is Status.ERROR:
+            return found
     except Unavailable as error:
         raise TryLater(1, str(error)) from error
     return None

@@ -48,12 +48,12 @@ class Lease:
         """Whether another attempt or an end has taken the report away."""
         return self._lost.is_set()
 
-    def give_back(self) -> None:
-        """Let another worker claim the report at once. If that does not get through, the lease runs out by itself."""
+    def give_back(self, seconds: int) -> None:
+        """Let another worker claim the report in ``seconds``. If that does not get through, the lease runs out by itself."""
         self._ended.set()
         self._thread.join()
         try:
-            self._reports.extend_lease(self._report, self._clock() - timedelta(seconds=1))
+            self._reports.extend_lease(self._report, self._clock() + timedelta(seconds=seconds))
         except (ConditionFailed, Unavailable):
             return
 

@@ -1,0 +1,58 @@
+"""Changing reports: cancel, retry, delete."""
+
+from collections.abc import Callable
+from typing import Any
+
+from reporter.assembly import clock
+from reporter.aws.document_bucket import DocumentBucket
+from reporter.aws.events import EventBridgeEvents
+from reporter.aws.http import Call, answer, make_resolver
+from reporter.aws.render_queue import SqsRenderQueue
+from reporter.aws.report_table import ReportTable
+from reporter.report import Report
+from reporter.settings import ReportSettings
+from reporter.workflow.change import ChangePorts, cancel, delete, retry
+from reporter.workflow.loose_ends import EndPorts
+
+settings = ReportSettings.from_env()
+ports = ChangePorts(
+    ends=EndPorts(
+        reports=ReportTable(settings.report_table),
+        documents=DocumentBucket(settings.document_bucket),
+        events=EventBridgeEvents(settings.event_bus),
+        clock=clock,
+        worker_seconds=settings.worker_seconds,
+    ),
+    queue=SqsRenderQueue(settings.render_queue_url),
+    requeue_seconds=settings.requeue_seconds,
+)
+app = make_resolver()
+
+
+def _changed(change: Callable[[str, str, ChangePorts], Report | None], report_id: str, status: int) -> Any:
+    call = Call(app)
+    report = change(call.organization(), call.path_id(report_id), ports)
+    return answer(status, report and report.as_answer())
+
+
+@app.post("/v1/reports/<report_id>/cancel")
+def cancel_report(report_id: str) -> Any:
+    """End a report that has not ended."""
+    return _changed(cancel, report_id, 200)
+
+
+@app.post("/v1/reports/<report_id>/retry")
+def retry_report(report_id: str) -> Any:
+    """Make a report in Error again, with the template version it had."""
+    return _changed(retry, report_id, 200)
+
+
+@app.delete("/v1/reports/<report_id>")
+def delete_report(report_id: str) -> Any:
+    """Delete a report and every version of its document."""
+    return _changed(delete, report_id, 204)
+
+
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """API Gateway's events."""
+    return app.resolve(event, context)
