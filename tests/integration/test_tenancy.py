@@ -111,7 +111,7 @@ STEPS = st.lists(
 
 # A failing run says all there is to say: making it smaller takes minutes.
 @settings(
-    max_examples=40,
+    max_examples=20,
     deadline=None,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
@@ -129,7 +129,7 @@ def test_neither_sees_touches_blocks_or_replays_the_others_things(steps: list[An
             assert not hidden & set(UUIDS.findall(text)), (route, answer)
             assert SECRET[other] not in text, (route, answer)
             assert two.rows_of(other) == before, (route, answer)
-            if whose != "own" and "{id}" in route[1] and target in two.ids[other][kind_of(route)]:
+            if whose != "own" and route in WITH_ID and target in two.ids[other][kind_of(route)]:
                 event("a stranger's id")
                 assert (answer.status, answer.code) == (404, "TPL-0011"), (route, answer)
             if answer.status == 201:
@@ -156,6 +156,20 @@ def test_a_strangers_id_answers_and_works_exactly_like_one_that_does_not_exist()
                 seen.append((answer.status, answer.body, answer.headers, calls))
             assert seen[0] == seen[1], route
             assert seen[0][0] == 404, route
+
+
+def test_a_source_of_one_is_to_the_other_as_if_there_were_none() -> None:
+    with pair() as two:
+        two.world.register_source("theirs", {"tables": {"t": {"a": "text"}}}, organizations=[OTHER])
+        two.world.forget_sources()
+        answers = []
+        for name in ("theirs", "nobodys"):
+            with recorded() as calls:
+                told = two.world.call("GET", f"/v1/data-sources/{name}", None, {"X-Organization-Id": ORGANIZATION})
+            answers.append((told, sorted(set(calls) - {"GetParametersByPath"})))
+        assert answers[0] == answers[1]
+        assert answers[0][0].code == "TPL-0031"
+        assert two.world.call("GET", "/v1/data-sources/theirs", None, {"X-Organization-Id": OTHER}).status == 200
 
 
 def test_one_key_in_two_organizations_is_two_keys_however_they_are_spelled() -> None:
