@@ -95,6 +95,10 @@ def _form() -> dict[str, Any]:
             "timeZone": text,
             "formulaGuard": {"enum": ["true", "false"]},
             "expiresAfterDays": text,
+            "schema": {
+                **text,
+                "description": "An XSD that documents must fit; XML only. On PATCH an empty part removes it.",
+            },
         },
     }
 

@@ -51,7 +51,7 @@ def world() -> Iterator[World]:
 
 
 def pytest_sessionfinish() -> None:
-    """The worker's renderer is a process; in Lambda it ends with its container."""
-    worker = sys.modules.get("functions.worker.app")
-    if worker is not None:
-        worker.renderer.close()
+    """A door's renderer is a process; in Lambda it ends with its container."""
+    for name, door in list(sys.modules.items()):
+        if name.startswith("functions.") and hasattr(door, "renderer"):
+            door.renderer.close()

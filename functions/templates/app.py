@@ -2,23 +2,40 @@
 
 from typing import Any
 
-from reporter.assembly import clock, source_registry
-from reporter.aws.document_bucket import DocumentBucket
-from reporter.aws.http import Call, answer, created, file_answer, make_resolver
-from reporter.aws.idempotency import PowertoolsIdempotency
-from reporter.aws.paging import page_request, read_page
-from reporter.aws.template_store import TemplateStore, template_of
-from reporter.aws.uploads import upload_of
-from reporter.identifiers import new_id
+from reporter.renderer.client import Renderer
+from reporter.renderer.containment import Limits
 from reporter.settings import TemplateSettings
-from reporter.template import Template
-from reporter.workflow.describe import template_filters
-from reporter.workflow.upload import UploadPorts, change, content, existing, register, remove
 
 settings = TemplateSettings.from_env()
+# Before any client exists: what looks at uploaded schemas must never have shared memory with credentials.
+renderer = Renderer(
+    Limits(
+        seconds=settings.schema_seconds,
+        cpu_seconds=settings.schema_seconds,
+        memory_bytes=settings.schema_memory_bytes,
+        output_bytes=1,
+    ),
+    warm=False,
+)
+
+from reporter.assembly import clock, source_registry  # noqa: E402
+from reporter.aws.document_bucket import DocumentBucket  # noqa: E402
+from reporter.aws.http import Call, answer, created, file_answer, make_resolver  # noqa: E402
+from reporter.aws.idempotency import PowertoolsIdempotency  # noqa: E402
+from reporter.aws.paging import page_request, read_page  # noqa: E402
+from reporter.aws.template_store import TemplateStore, template_of  # noqa: E402
+from reporter.aws.uploads import upload_of  # noqa: E402
+from reporter.identifiers import new_id  # noqa: E402
+from reporter.template import Template  # noqa: E402
+from reporter.workflow.describe import template_filters  # noqa: E402
+from reporter.workflow.upload import UploadPorts, change, content, existing, register, remove  # noqa: E402
+from reporter.workflow.xml_schema import XmlSchemas  # noqa: E402
+
+files = DocumentBucket(settings.document_bucket)
 ports = UploadPorts(
     templates=TemplateStore(settings.template_table, settings.idempotency_table),
-    files=DocumentBucket(settings.document_bucket),
+    files=files,
+    xml_schemas=XmlSchemas(files, renderer.check_xml_schema, settings.max_schema_bytes),
     sources=source_registry(settings),
     idempotency=PowertoolsIdempotency(
         settings.idempotency_table, settings.idempotency_hours * 3600, settings.derived_key_seconds, clock, new_id
@@ -61,11 +78,11 @@ def get_template(template_id: str) -> Any:
 
 @app.get("/v1/templates/<template_id>/content")
 def get_content(template_id: str) -> Any:
-    """The template's file, of the current or an earlier version."""
+    """The template's file, of the current or an earlier version; with part=schema the XML schema of that version."""
     call = Call(app)
     organization, found = call.organization(), call.path_id(template_id)
     version = call.number("version", 0, lambda n: n >= 1, "TPL-0019", "a version's number")
-    file = content(organization, found, version, ports)
+    file = content(organization, found, version, call.query("part") or "template", ports)
     return file_answer(file.content, file.content_type, {"Content-Disposition": f'attachment; filename="{file.name}"'})
 
 

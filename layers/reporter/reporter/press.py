@@ -131,6 +131,7 @@ class Press:
             now=self._clock(),
             time_zone=report.time_zone,
             formula_guard=report.formula_guard,
+            xml_schema=self._xml_schema(report),
         )
         rows = self._rows_of(report.organization_id)
         try:
@@ -140,6 +141,11 @@ class Press:
             raise ReportFailure("SOURCE_CHANGED", error.message) from None
         spool = SpoolWriter(folder, self._max_rows, self._max_bytes)
         return make_document(order, planned, rows, self._renderer, spool, folder, cancelled), spool.rows
+
+    def _xml_schema(self, report: Report) -> str | None:
+        if report.schema_key is None or report.schema_sha256 is None:
+            return None
+        return self._documents.read_text(report.schema_key, report.schema_sha256)
 
 
 def _until(cancelled: Callable[[], bool], batches: Iterable[Sequence[Values]]) -> Iterator[Sequence[Values]]:

@@ -62,6 +62,7 @@ class Report:
     time_zone: str = "UTC"
     formula_guard: bool = True
     schema_key: str | None = None
+    schema_sha256: str | None = None
     expires_at: datetime | None = None
     completed_at: datetime | None = None
     deleted_at: datetime | None = None
@@ -101,6 +102,7 @@ class Report:
             time_zone=request.time_zone or template.time_zone,
             formula_guard=template.formula_guard,
             schema_key=template.schema_key,
+            schema_sha256=template.schema_sha256,
             expires_at=request.expires_at or template.expiry(now),
             created_by=request.created_by,
             due_at=due_at,

@@ -113,6 +113,9 @@ class TemplateSettings(SourceSettings):
     idempotency_hours: Positive = 24
     derived_key_seconds: Positive = 300
     max_upload_bytes: Annotated[int, Field(gt=0, le=4_500_000)] = 4 * 1024 * 1024
+    max_schema_bytes: Positive = 1024 * 1024
+    schema_seconds: Positive = 5
+    schema_memory_bytes: Positive = 256 * 1024 * 1024
     max_answer_bytes: Positive = 4 * 1024 * 1024
 
 

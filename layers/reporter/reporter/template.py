@@ -13,12 +13,14 @@ Reads = Mapping[str, Mapping[str, tuple[str, ...]]]
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """Where the bytes of an earlier version lie, and what its file was called."""
+    """Where the bytes of an earlier version and of its XML schema lie, and what its file was called."""
 
     version: int
     content_key: str
     sha256: str
     file_name: str
+    schema_key: str | None = None
+    schema_sha256: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +42,7 @@ class Template:
     time_zone: str = "UTC"
     formula_guard: bool = True
     schema_key: str | None = None
+    schema_sha256: str | None = None
     expires_after_days: int | None = None
     deleted_at: datetime | None = None
     history: tuple[Version, ...] = ()
@@ -67,4 +70,5 @@ class Template:
             "timeZone": self.time_zone,
             "formulaGuard": self.formula_guard,
             "expiresAfterDays": self.expires_after_days,
+            "schemaSha256": self.schema_sha256,
         }

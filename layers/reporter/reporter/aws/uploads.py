@@ -7,6 +7,7 @@ from reporter.workflow.upload import Upload
 
 FIELDS = frozenset({"outputFormat", "description", "timeZone", "formulaGuard", "expiresAfterDays"})
 FILES = ("template", "templateFile")
+SCHEMA = "schema"
 
 
 def upload_of(call: Call, max_bytes: int) -> Upload:
@@ -15,7 +16,7 @@ def upload_of(call: Call, max_bytes: int) -> Upload:
     if len(body) > max_bytes:
         raise RequestError("TPL-0005", f"the body is larger than {max_bytes} bytes", status=413)
     parts = parse_form(call.content_type(), body)
-    if unknown := sorted(set(parts) - FIELDS - set(FILES)):
+    if unknown := sorted(set(parts) - FIELDS - {*FILES, SCHEMA}):
         raise RequestError.at("TPL-0015", unknown[0], "is not a part of this form")
     files = [parts[name] for name in FILES if name in parts]
     if len(files) > 1:
@@ -35,4 +36,5 @@ def upload_of(call: Call, max_bytes: int) -> Upload:
         time_zone=texts.get("timeZone"),
         formula_guard=texts.get("formulaGuard"),
         expires_after_days=texts.get("expiresAfterDays"),
+        xml_schema=parts[SCHEMA].content if SCHEMA in parts else None,
     )

@@ -10,18 +10,22 @@ from reporter.formats.json_grammar import JsonGrammar, NotJson
 from reporter.formats.xml_grammar import NotXml, check_xml
 
 CHUNK_BYTES = 1 << 18
+SCHEMA_ONLY = "XSD"
+"""The format of a job without a document: only its XML schema is looked at."""
 
 
 def verify(descriptor: int, output_format: str, xml_schema: str | None = None) -> None:
     """Raises ``ReportFailure`` DOCUMENT_INVALID with the document's line; formats without a grammar always pass.
 
-    ``xml_schema``: the XSD that an XML document must fit.
+    ``xml_schema``: the XSD that an XML document must fit; where it is all there is, SCHEMA_INVALID with its line.
     """
     try:
         if output_format == "XML":
             check_xml(_chunks(descriptor))
             if xml_schema is not None:
                 _check_against_schema(descriptor, xml_schema)
+        elif output_format == SCHEMA_ONLY:
+            _check_schema(xml_schema or "")
         elif output_format == "JSON":
             _check_json(_chunks(descriptor))
     except NotXml as error:
@@ -44,6 +48,15 @@ def _check_against_schema(descriptor: int, xml_schema: str) -> None:
         raise _invalid("the template's XML schema cannot be used", error, error.line, "schema's") from None
     except NotValid as error:
         raise _invalid("the document does not fit its XML schema", error, error.line) from None
+
+
+def _check_schema(text: str) -> None:
+    from reporter.formats.xml_schema import WrongSchema, compiled
+
+    try:
+        compiled(text)
+    except WrongSchema as error:
+        raise ReportFailure("SCHEMA_INVALID", str(error), error.line) from None
 
 
 def _check_json(chunks: Iterator[bytes]) -> None:

@@ -8,7 +8,10 @@ from typing import Any
 
 from lxml import etree
 
+from reporter.formats.xml_grammar import NotXml, check_xml
+
 MAX_PROBLEMS_SHOWN = 5
+_OTHER_DOCUMENTS = ("{*}include", "{*}import", "{*}redefine", "{*}override")
 MAX_PROBLEM_CHARACTERS = 300
 
 
@@ -37,15 +40,20 @@ def check_against_schema(chunks: Callable[[], Iterator[bytes]], schema_text: str
 
 def compiled(schema_text: str) -> etree.XMLSchema:
     """The schema. Raises ``WrongSchema``."""
+    try:
+        check_xml([schema_text.encode()])
+    except NotXml as error:
+        raise WrongSchema(str(error), error.line) from None
     etree.clear_error_log()
     parser = etree.XMLParser(encoding="utf-8", no_network=True, resolve_entities=False, load_dtd=False)
     parser.resolvers.add(_Nothing())
     try:
         tree: Any = etree.fromstring(schema_text.encode(), parser)
-        if tree.getroottree().docinfo.doctype:
-            raise WrongSchema("the schema must not have a DOCTYPE", 1)
-        if next(tree.iter("{*}include", "{*}import", "{*}redefine"), None) is not None:
-            raise WrongSchema("the schema must not name other documents (include, import, redefine)", 1)
+        other = next(tree.iter(*_OTHER_DOCUMENTS), None)
+        if other is not None:
+            raise WrongSchema(
+                "the schema must not name other documents (include, import, redefine, override)", other.sourceline
+            )
         return etree.XMLSchema(tree)
     except (etree.XMLSyntaxError, etree.XMLSchemaParseError) as error:
         log: Any = error.error_log

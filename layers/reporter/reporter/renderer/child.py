@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from reporter.dataset import SpooledRows, data_for_template
 from reporter.errors import ReportFailure
-from reporter.formats.verifying import load_schema_checks, verify
+from reporter.formats.verifying import SCHEMA_ONLY, load_schema_checks, verify
 from reporter.formats.writing import DocumentWriter
 from reporter.language.render import render
 from reporter.renderer.containment import Limits, enter_containment
@@ -68,15 +68,17 @@ def _answer(descriptors: Sequence[int], held: int) -> Answer:
         for table in job["spool"]
     }
     writer = DocumentWriter(output, limits.output_bytes)
-    warnings = render(
-        job["template"],
-        job["format"],
-        data_for_template(job["tables"], rows),
-        writer.write,
-        now=datetime.fromisoformat(job["now"]),
-        time_zone=job["timeZone"],
-        formula_guard=job["formulaGuard"],
-    )
+    warnings: list[str] = []
+    if job["format"] != SCHEMA_ONLY:
+        warnings = render(
+            job["template"],
+            job["format"],
+            data_for_template(job["tables"], rows),
+            writer.write,
+            now=datetime.fromisoformat(job["now"]),
+            time_zone=job["timeZone"],
+            formula_guard=job["formulaGuard"],
+        )
     verify(output, job["format"], job["xmlSchema"])
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     return {"size": writer.size, "sha256": writer.sha256, "warnings": warnings, "peakBytes": peak}

@@ -8,18 +8,20 @@ import socket
 import subprocess
 import sys
 import sysconfig
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from reporter.dataset import SpooledTable
 from reporter.document import Document
 from reporter.errors import ReporterError, ReportFailure, Unavailable
+from reporter.formats.verifying import SCHEMA_ONLY
 from reporter.formats.writing import check_available
 from reporter.renderer.containment import Limits
 
@@ -30,8 +32,10 @@ MAX_ANSWER_BYTES = 1 << 20
 _NOT_STARTED = 127
 """How a process ends whose interpreter does not find its own library."""
 _PROGRAM = (
-    "import sys, socket; sys.path[:0] = sys.argv[2:]; "
-    "from reporter.renderer.server import serve; serve(socket.socket(fileno=int(sys.argv[1])))"
+    "import select, socket, sys; sys.path[:0] = sys.argv[3:]; "
+    "connection = socket.socket(fileno=int(sys.argv[1])); "
+    "sys.argv[2] == 'warm' or select.select([connection], [], []); "
+    "from reporter.renderer.server import serve; serve(connection)"
 )
 
 
@@ -65,11 +69,13 @@ class _Run:
 class Renderer:
     """One renderer process per container; a dead one is replaced at the next job. Make it before any secret exists.
 
-    Jobs of several threads follow one another.
+    Jobs of several threads follow one another. ``warm``: whether it imports what it needs at once, or with the first job:
+    then it costs next to nothing where there may never be one.
     """
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, *, warm: bool = True) -> None:
         self._limits = limits
+        self._warm = warm
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._connection: socket.socket | None = None
@@ -90,6 +96,21 @@ class Renderer:
         ``Unavailable`` when the renderer itself died. Then there is no document.
         """
         check_available(job.output_format)
+        return self._made(job, folder, cancelled, seconds)
+
+    def check_xml_schema(self, text: str) -> None:
+        """Raises ``ReportFailure`` SCHEMA_INVALID with the schema's line, ``Unavailable`` when the renderer died."""
+        job = Job("", SCHEMA_ONLY, {}, [], datetime(1970, 1, 1, tzinfo=UTC), xml_schema=text)
+        try:
+            with tempfile.TemporaryDirectory(prefix="schema-") as folder:
+                self._made(job, Path(folder), lambda: False, None)
+        except ReportFailure as failure:
+            if failure.code == "SCHEMA_INVALID":
+                raise
+            message = "the schema takes more time or memory to be understood than it may: make it simpler"
+            raise ReportFailure("SCHEMA_INVALID", message) from None
+
+    def _made(self, job: Job, folder: Path, cancelled: Callable[[], bool], seconds: float | None) -> Document:
         wall = self._limits.seconds if seconds is None else min(self._limits.seconds, seconds)
         job_path, output_path = folder / "job.json", folder / "document"
         spools = list(dict.fromkeys(table.path for table in job.spool))
@@ -128,7 +149,15 @@ class Renderer:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-I", "-c", _PROGRAM, str(theirs.fileno()), *_import_path()],
+                [
+                    sys.executable,
+                    "-I",
+                    "-c",
+                    _PROGRAM,
+                    str(theirs.fileno()),
+                    "warm" if self._warm else "wait",
+                    *_import_path(),
+                ],
                 env=self._environment,
                 cwd="/",
                 pass_fds=[theirs.fileno()],

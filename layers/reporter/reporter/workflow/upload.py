@@ -15,6 +15,7 @@ from reporter.language.check import CheckedTemplate, check, decoded
 from reporter.ports import Clock, Sources
 from reporter.request import parse_time_zone
 from reporter.template import Template, Version
+from reporter.workflow.xml_schema import CONTENT_TYPE, XmlSchemas, changes
 
 ENDPOINT = "POST /v1/templates"
 MAX_DESCRIPTION = 1000
@@ -36,6 +37,7 @@ class Upload:
     time_zone: str | None = None
     formula_guard: str | None = None
     expires_after_days: str | None = None
+    xml_schema: bytes | None = None
 
 
 class TemplateStorage(Protocol):
@@ -61,6 +63,7 @@ class UploadPorts:
 
     templates: TemplateStorage
     files: Files
+    xml_schemas: XmlSchemas
     sources: Sources
     idempotency: Idempotency
     clock: Clock
@@ -77,11 +80,13 @@ def register(
     _require(upload, ("outputFormat", upload.output_format), ("description", upload.description))
     options = _options(upload)
     content, file_name = _file(upload, options["output_format"])
+    ports.xml_schemas.require_fitting(upload.xml_schema, options["output_format"])
     digest = hashlib.sha256(content).hexdigest()
-    content_hash = canonical_hash({"sha256": digest, "fileName": file_name, **options})
+    schema = {"schema": hashlib.sha256(upload.xml_schema).hexdigest()} if upload.xml_schema else {}
+    content_hash = canonical_hash({"sha256": digest, "fileName": file_name, **options, **schema})
     derived = key is None
     call = KeyedCall(organization_id, ENDPOINT, content_hash if key is None else key, content_hash, derived)
-    work = _Registration(organization_id, content, file_name, digest, options, ports)
+    work = _Registration(organization_id, content, file_name, digest, upload.xml_schema, options, ports)
     return ports.idempotency.run(call, work, context)
 
 
@@ -123,17 +128,34 @@ class TemplateFile:
     content_type: str
 
 
-def content(organization_id: str, template_id: str, version: int, ports: UploadPorts) -> TemplateFile:
-    """The file of a version; 0 is the current one. Raises ``RequestError`` TPL-0011."""
+def content(organization_id: str, template_id: str, version: int, part: str, ports: UploadPorts) -> TemplateFile:
+    """The file of a version (0: the current one), or its XML schema where ``part`` is ``schema``.
+
+    Raises ``RequestError`` TPL-0011 or TPL-0019.
+    """
+    if part not in {"template", "schema"}:
+        raise RequestError.at("TPL-0019", "part", "must be template or schema")
     template = existing(organization_id, template_id, ports)
     if version not in {0, template.version}:
         known = {old.version: old for old in template.history}
         if version not in known:
             raise RequestError("TPL-0011", f"the template has no version {version}")
         old = known[version]
-        template = replace(template, content_key=old.content_key, sha256=old.sha256, file_name=old.file_name)
+        template = replace(
+            template,
+            content_key=old.content_key,
+            sha256=old.sha256,
+            file_name=old.file_name,
+            schema_key=old.schema_key,
+            schema_sha256=old.schema_sha256,
+        )
     shown = template.file_name.encode("ascii", "ignore").decode().replace('"', "")
-    return TemplateFile(shown, _bytes(template, ports), _content_type(template))
+    if part == "template":
+        return TemplateFile(shown, _bytes(template, ports), _content_type(template))
+    if template.schema_key is None or template.schema_sha256 is None:
+        raise RequestError("TPL-0011", "this version of the template has no XML schema")
+    schema = _stored(template.schema_key, template.schema_sha256, ports)
+    return TemplateFile(f"{shown.removesuffix('.tpl')}.xsd", schema, CONTENT_TYPE)
 
 
 def existing(organization_id: str, template_id: str, ports: UploadPorts) -> Template:
@@ -152,6 +174,7 @@ class _Registration:
     content: bytes
     file_name: str
     digest: str
+    xml_schema: bytes | None
     options: Mapping[str, Any]
     ports: UploadPorts
 
@@ -172,6 +195,7 @@ class _Registration:
             warnings=checked.warnings,
             **self.options,
         )
+        template = self.ports.xml_schemas.with_schema(template, self.xml_schema)
         _store(template, self.content, self.ports)
         self.ports.templates.add(template, reserve(template_id))
         return template
@@ -187,24 +211,31 @@ def _changed(old: Template, upload: Upload, options: Mapping[str, Any], ports: U
     now = ports.clock()
     options = {name: value for name, value in options.items() if value is not None}
     new = replace(old, updated_at=now, **options)
+    ports.xml_schemas.require_fitting(upload.xml_schema, new.output_format)
     if upload.content is None:
         rendering = (new.time_zone, new.formula_guard, new.expires_after_days)
-        if rendering == (old.time_zone, old.formula_guard, old.expires_after_days):
+        same = rendering == (old.time_zone, old.formula_guard, old.expires_after_days)
+        if same and not changes(upload.xml_schema, old):
             return new
-        made = _new_version(new, old.sha256)
+        made = ports.xml_schemas.with_schema(_new_version(new, old.sha256), upload.xml_schema)
         _store(made, _bytes(old, ports), ports)
         return made
     content, file_name = _file(upload, new.output_format)
     checked = _checked(content, new.output_format, old.organization_id, ports)
     made = _new_version(new, hashlib.sha256(content).hexdigest())
     made = replace(made, file_name=file_name, reads=checked.reads, warnings=checked.warnings)
+    made = ports.xml_schemas.with_schema(made, upload.xml_schema)
     _store(made, content, ports)
     return made
 
 
 def _bytes(template: Template, ports: UploadPorts) -> bytes:
+    return _stored(template.content_key, template.sha256, ports)
+
+
+def _stored(key: str, sha256: str, ports: UploadPorts) -> bytes:
     try:
-        return ports.files.read_bytes(template.content_key, template.sha256)
+        return ports.files.read_bytes(key, sha256)
     except ReportFailure:
         raise Unavailable("the template's file") from None
 
@@ -212,7 +243,14 @@ def _bytes(template: Template, ports: UploadPorts) -> bytes:
 def _new_version(template: Template, digest: str) -> Template:
     version = template.version + 1
     key = _content_key(template.organization_id, template.id, version, digest)
-    before = Version(template.version, template.content_key, template.sha256, template.file_name)
+    before = Version(
+        template.version,
+        template.content_key,
+        template.sha256,
+        template.file_name,
+        template.schema_key,
+        template.schema_sha256,
+    )
     kept = (*template.history, before)[-MAX_HISTORY:]
     return replace(template, version=version, content_key=key, sha256=digest, history=kept)
 
