@@ -19,6 +19,7 @@ os.environ.update(
         "EVENT_BUS": "reporter",
         "ALLOW_PRIVATE_SOURCES": "true",
         "RENDER_SECONDS": "20",
+        "RESERVE_SECONDS": "1",
         "REPORTER_STATE": tempfile.mkdtemp(prefix="reporter-tests-"),
         "POWERTOOLS_SERVICE_NAME": "reporter",
         "POWERTOOLS_TRACE_DISABLED": "true",

@@ -10,6 +10,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 from reporter.aws.clients import client
+from reporter.deadline import Deadline
 from reporter.exact_json import write_json
 from reporter.row_filters import check_operators, resolve
 from reporter.schema import Columns, SourceSchema
@@ -59,7 +60,7 @@ def rows_of(
     schema = schema or source.discover(organization)
     resolved = resolve(check_operators({"s": {table: filters or {}}}), {"s": schema})["s"]
     ((qualified, conditions),) = resolved.items()
-    with source.snapshot() as snapshot:
+    with source.snapshot(Deadline(60)) as snapshot:
         batches = list(snapshot.rows(qualified, columns, schema, conditions, organization))
     return [row for batch in batches for row in batch]
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
 from reporter.aws.clients import client
+from reporter.deadline import Deadline
 from reporter.message import RenderMessage
 from reporter.workflow.fulfil import TryLater, fulfil
 
@@ -81,7 +82,8 @@ class Worker:
     def deliver(self, report_id: str) -> bool:
         """Whether the message is done with."""
         try:
-            fulfil(RenderMessage(ORGANIZATION, report_id), self._ports, worker.limits, lambda _seconds: None)
+            message = RenderMessage(ORGANIZATION, report_id)
+            fulfil(message, self._ports, worker.limits, lambda _seconds: None, Deadline(60))
         except TryLater:
             self.now += timedelta(seconds=worker.limits.lease_seconds + 1)
             return False

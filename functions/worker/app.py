@@ -24,6 +24,7 @@ from reporter.aws.document_bucket import DocumentBucket, document_key  # noqa: E
 from reporter.aws.events import EventBridgeEvents  # noqa: E402
 from reporter.aws.render_queue import SqsRenderQueue  # noqa: E402
 from reporter.aws.report_table import ReportTable  # noqa: E402
+from reporter.deadline import Deadline  # noqa: E402
 from reporter.errors import ReportFailure, Unavailable  # noqa: E402
 from reporter.message import RenderMessage  # noqa: E402
 from reporter.press import Press  # noqa: E402
@@ -57,17 +58,18 @@ limits = FulfilLimits(
 )
 
 
-def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """A partial batch response: only what must come back is named."""
-    failed = [record["messageId"] for record in event["Records"] if not done(record)]
+    deadline = Deadline(context.get_remaining_time_in_millis() / 1000 - settings.reserve_seconds)
+    failed = [record["messageId"] for record in event["Records"] if not done(record, deadline)]
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
 
 
-def done(record: dict[str, Any]) -> bool:
+def done(record: dict[str, Any], deadline: Deadline) -> bool:
     """Whether a message is finished with. Whatever one record provokes, the others of its batch are not touched."""
     try:
         message = RenderMessage.from_text(record["body"])
-        fulfil(message, ports, limits, lambda seconds: queue.hide(record["receiptHandle"], seconds))
+        fulfil(message, ports, limits, lambda seconds: queue.hide(record["receiptHandle"], seconds), deadline)
     except TryLater as later:
         log.warning(json.dumps({"message": "the report is tried again", "reason": str(later), "in": later.seconds}))
         return _hidden(record, later.seconds)

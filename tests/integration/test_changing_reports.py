@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 from reporter.aws.clients import client
-from reporter.document import Document
+from reporter.deadline import Deadline
+from reporter.document import Document, RowCounts
 from reporter.errors import SourceUnavailable
 from reporter.message import RenderMessage
 from reporter.report import Report, ReportError, Status
@@ -55,11 +56,13 @@ class SlowPress:
     def __init__(self, meanwhile: Callable[[], object]) -> None:
         self.meanwhile = meanwhile
 
-    def make(self, _report: Report, folder: Path, _cancelled: Callable[[], bool]) -> tuple[Document, int]:
+    def make(
+        self, _report: Report, folder: Path, _cancelled: Callable[[], bool], _deadline: Deadline
+    ) -> tuple[Document, RowCounts]:
         path = folder / "document"
         path.write_bytes(b"made")
         self.meanwhile()
-        return Document(path, 4, hashlib.sha256(b"made").hexdigest()), 1
+        return Document(path, 4, hashlib.sha256(b"made").hexdigest()), RowCounts(1, 1)
 
 
 def working(meanwhile: Callable[[], object]) -> FulfilPorts:
@@ -68,7 +71,7 @@ def working(meanwhile: Callable[[], object]) -> FulfilPorts:
 
 
 def work(ports: FulfilPorts) -> None:
-    fulfil(RenderMessage(ORGANIZATION, REPORT), ports, worker.limits, lambda _seconds: None)
+    fulfil(RenderMessage(ORGANIZATION, REPORT), ports, worker.limits, lambda _seconds: None, Deadline(60))
 
 
 @pytest.mark.parametrize("status", [Status.PENDING, Status.PROCESSING])

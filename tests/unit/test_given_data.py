@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from reporter.dataset import SpoolWriter
+from reporter.deadline import Deadline
 from reporter.errors import RequestError
 from reporter.exact_json import parse_json
 from reporter.given_data import GivenData, given_json, given_path
@@ -30,7 +31,7 @@ def given(text: str = ROWS) -> GivenData:
 
 def rows_of(data: GivenData, *columns: str, filters: Any = None) -> list[tuple[Any, ...]]:
     conditions = resolve(check_operators({"bank": {"t": filters or {}}}), data.schemas)
-    with data.snapshot("bank") as read:
+    with data.snapshot("bank", Deadline(60)) as read:
         return [row for batch in read("t", columns, conditions["bank"]["t"]) for row in batch]
 
 
@@ -142,7 +143,7 @@ def test_a_folder_is_spooled_in_flat_memory(tmp_path: Path) -> None:
     tracemalloc.start()
     data = given_path(tmp_path)
     spool = SpoolWriter(tmp_path, rows, 10**9)
-    with data.snapshot("bank") as read:
+    with data.snapshot("bank", Deadline(60)) as read:
         spool.write("bank", "t", ["id", "text"], read("t", ["id", "text"], ()))
     _now, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()

@@ -96,7 +96,7 @@ def _render(options: Namespace) -> int:
         folder = Path(name)
         spool = SpoolWriter(folder, max_rows, max_spool_bytes)
         try:
-            document = make_document(order, planned, data, renderer, spool, folder)
+            document, _rows = make_document(order, planned, data, renderer, spool, folder)
         except (ReportFailure, Unavailable) as error:
             line = f":{error.line}" if isinstance(error, ReportFailure) and error.line is not None else ""
             of = "" if error.code == "DOCUMENT_INVALID" else line

@@ -27,7 +27,28 @@ SPOOL_NAME = "rows"
 
 Values = tuple[Any, ...]
 Encoded = tuple[str, Any]
-"""How a column of a batch is written, and what is written."""
+"""How a column of a batch is written (a key of ``_DECODERS``), and what is written."""
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedBatch:
+    """Rows by column, as the spool holds them: from a source that delivers text there is no value in between.
+
+    ``texts of decimals``, ``texts of doubles``, ``texts of dates`` and ``texts of times`` hold texts that the source has
+    checked, or None; what ``encoded`` returns is as good.
+    """
+
+    rows: int
+    columns: tuple[Encoded, ...]
+
+    def __len__(self) -> int:
+        return self.rows
+
+    def __iter__(self) -> Iterator[Values]:
+        return _decoded(self.columns)
+
+
+Batch = Sequence[Values] | EncodedBatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +82,8 @@ class SpoolWriter:
         self.rows = 0
         self.tables: list[SpooledTable] = []
 
-    def write(self, source: str, table: str, columns: Sequence[str], batches: Iterable[Sequence[Values]]) -> SpooledTable:
-        """Spool one table, its tuples in the order of ``columns``, in batches of any size.
+    def write(self, source: str, table: str, columns: Sequence[str], batches: Iterable[Batch]) -> SpooledTable:
+        """Spool one table, its values in the order of ``columns``, in batches of any size.
 
         Raises ``ReportFailure``: REPORT_TOO_LARGE beyond a limit or when the disk is full, SOURCE_VALUE for a value of
         another type (a binary float, say).
@@ -73,7 +94,7 @@ class SpoolWriter:
                 for batch in _of_even_size(batches):
                     self.rows += len(batch)
                     self._check("rows", self.rows, self._max_rows)
-                    content = _encoded_batch(source, table, columns, batch)
+                    content = marshal.dumps(_encoded_columns(source, table, columns, batch))
                     self.bytes += len(content)
                     self._check("bytes", self.bytes, self._max_bytes)
                     file.write(content)
@@ -132,7 +153,7 @@ class SpooledRows(Rows):
             if not piece:
                 raise EOFError("the spool is shorter than it was written")
             content += piece
-        return zip(*[_DECODERS[kind](values) for kind, values in marshal.loads(content)], strict=True)
+        return _decoded(marshal.loads(content))
 
 
 def data_for_template(
@@ -142,11 +163,14 @@ def data_for_template(
     return {source: {key: rows[source, table] for key, table in keys.items()} for source, keys in tables.items()}
 
 
-def _of_even_size(batches: Iterable[Sequence[Values]]) -> Iterator[Sequence[Values]]:
-    """The same rows in batches of ``BATCH_ROWS``: a source's own may be single rows, or everything at once."""
+def _of_even_size(batches: Iterable[Batch]) -> Iterator[Batch]:
+    """The same rows in batches of ``BATCH_ROWS``: a source's own may be single rows, or everything at once.
+
+    What comes by column is of the right size already, or smaller where its rows are large.
+    """
     waiting: list[Values] = []
     for batch in batches:
-        if not waiting and len(batch) == BATCH_ROWS:
+        if not waiting and (isinstance(batch, EncodedBatch) or len(batch) == BATCH_ROWS):
             yield batch
             continue
         waiting.extend(batch)
@@ -157,31 +181,37 @@ def _of_even_size(batches: Iterable[Sequence[Values]]) -> Iterator[Sequence[Valu
         yield waiting
 
 
-def _encoded_batch(source: str, table: str, columns: Sequence[str], batch: Sequence[Values]) -> bytes:
+def _encoded_columns(source: str, table: str, columns: Sequence[str], batch: Batch) -> tuple[Encoded, ...]:
+    if isinstance(batch, EncodedBatch):
+        return batch.columns
     by_column = list(zip(*batch, strict=True))
-    encoded = []
+    found = []
     for name, values in zip(columns, by_column, strict=True):
         try:
-            encoded.append(_encoded(values))
+            found.append(encoded(values))
         except TypeError as error:
             raise ReportFailure(
                 "SOURCE_VALUE", f"{source}.{table}.{name} holds {error}, which no document can show"
             ) from None
-    return marshal.dumps(tuple(encoded))
+    return tuple(found)
+
+
+def _decoded(columns: Iterable[Encoded]) -> Iterator[Values]:
+    return zip(*[_DECODERS[kind](values) for kind, values in columns], strict=True)
 
 
 _PLAIN = frozenset({type(None), bool, int, str})
 
 
-def _encoded(values: Values) -> Encoded:
-    """Raises ``TypeError`` naming the type that has no place in a dataset."""
+def encoded(values: Values) -> Encoded:
+    """A column of values. Raises ``TypeError`` naming the type that has no place in a dataset."""
     kinds = set(map(type, values))
     if kinds <= _PLAIN:
         return "plain", values
     if kinds == {Decimal}:
-        return "decimal", tuple(map(str, values))
+        return "texts of decimals", tuple(map(str, values))
     if kinds == {Decimal, type(None)}:
-        return "decimal or null", tuple([None if value is None else str(value) for value in values])
+        return "texts of decimals", tuple([None if value is None else str(value) for value in values])
     if kinds == {date}:
         return "date", tuple([value.__reduce__()[1][0] for value in values])
     if kinds == {datetime}:
@@ -213,12 +243,27 @@ def _plain_value(value: Any) -> Any:
     raise TypeError(f"a value of type {kind.__name__}")
 
 
+def _parsed(parse: Callable[[str], Any]) -> Callable[[Values], Iterable[Any]]:
+    def decode(texts: Values) -> Iterable[Any]:
+        return [None if text is None else parse(text) for text in texts] if None in texts else map(parse, texts)
+
+    return decode
+
+
+def _double(text: str) -> Decimal | int:
+    """A binary float by the digits that show it; whole ones without a point."""
+    number = Decimal(text)
+    return int(number) if number == number.to_integral_value() else number
+
+
 _date: Callable[..., date] = date
 _datetime: Callable[..., datetime] = datetime
 _DECODERS: Mapping[str, Callable[[Any], Iterable[Any]]] = {
     "plain": lambda values: values,
-    "decimal": lambda texts: map(Decimal, texts),
-    "decimal or null": lambda texts: [None if text is None else Decimal(text) for text in texts],
+    "texts of decimals": _parsed(Decimal),
+    "texts of doubles": _parsed(_double),
+    "texts of dates": _parsed(date.fromisoformat),
+    "texts of times": _parsed(datetime.fromisoformat),
     "date": lambda states: map(_date, states),
     "UTC": lambda states: map(_datetime, states, repeat(UTC)),
     "no zone": lambda states: map(_datetime, states),

@@ -21,6 +21,14 @@ def file_name(report_id: str, output_format: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class RowCounts:
+    """``read``: what the sources delivered by their own count. ``written``: what the document was made from."""
+
+    read: int
+    written: int
+
+
+@dataclass(frozen=True, slots=True)
 class Document:
     """A rendered file: ``size`` in bytes, ``sha256`` in hexadecimal, warnings for the report's record."""
 

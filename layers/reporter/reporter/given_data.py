@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from reporter.conditions import Condition, RowTest
+from reporter.deadline import Deadline
 from reporter.errors import RequestError
 from reporter.exact_json import MAX_NUMBER_DIGITS, parse_json
 from reporter.request import UUID_PATTERN
@@ -84,7 +85,7 @@ class GivenData:
         self.schemas = {source: _schema_of(source, found) for source, found in tables.items()}
 
     @contextmanager
-    def snapshot(self, source: str) -> Iterator[Callable[..., Iterator[list[tuple[Any, ...]]]]]:
+    def snapshot(self, source: str, _deadline: Deadline) -> Iterator[Callable[..., Iterator[list[tuple[Any, ...]]]]]:
         """See ``press.RowSource.snapshot``."""
 
         def read(table: str, columns: Sequence[str], conditions: Sequence[Condition]) -> Iterator[list[tuple[Any, ...]]]:

@@ -4,7 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from reporter.document import Document
+from reporter.deadline import Deadline
+from reporter.document import Document, RowCounts
 from reporter.idempotency import Reservation
 from reporter.message import RenderMessage
 from reporter.report import Report, ReportError
@@ -36,7 +37,7 @@ class Reports(Protocol):
         """Raises ``ConditionFailed`` when another attempt or an end has come in between. Then it is due to be looked at."""
         ...
 
-    def finish(self, report: Report, key: str, document: Document, rows: int, now: datetime) -> Report:
+    def finish(self, report: Report, key: str, document: Document, rows: RowCounts, now: datetime) -> Report:
         """Processing → Finished, for this attempt only. Raises ``ConditionFailed``."""
         ...
 
@@ -96,8 +97,11 @@ class Documents(Protocol):
         """A stored template. Raises ``ReportFailure`` TEMPLATE_UNAVAILABLE when it is missing or not those bytes."""
         ...
 
-    def store(self, key: str, document: Document, content_type: str) -> None:
-        """Visible only when whole, never over another object. Raises ``ConditionFailed`` when other bytes are there."""
+    def store(self, key: str, document: Document, content_type: str, deadline: Deadline) -> None:
+        """Visible only when whole, never over another object. Raises ``ConditionFailed`` when other bytes are there,
+
+        ``ReportFailure`` REPORT_TIMEOUT when the upload is not done by ``deadline``.
+        """
         ...
 
     def discard(self, key: str) -> None:

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from reporter.conditions import Condition, Conditions
-from reporter.dataset import SpoolWriter, Values
-from reporter.document import Document
+from reporter.dataset import Batch, SpoolWriter
+from reporter.deadline import Deadline
+from reporter.document import Document, RowCounts
 from reporter.errors import ReportFailure, RequestError
 from reporter.language.check import CheckedTemplate, check
 from reporter.ports import Clock, Documents
@@ -21,8 +22,10 @@ from reporter.report import Report
 from reporter.row_filters import resolve
 from reporter.schema import SourceSchema
 
-TableReader = Callable[[str, Sequence[str], Sequence[Condition]], Iterable[Sequence[Values]]]
+TableReader = Callable[[str, Sequence[str], Sequence[Condition]], Iterable[Batch]]
 """Qualified table, columns and conditions → batches of rows; without columns one constant a row."""
+
+FOR_EVER = Deadline(float("inf"))
 
 
 class RowSource(Protocol):
@@ -33,8 +36,8 @@ class RowSource(Protocol):
         """Source → schema; an access may ask the source. Raises ``Unavailable``."""
         ...
 
-    def snapshot(self, source: str) -> AbstractContextManager[TableReader]:
-        """Reads of one source, as it is at one moment. Raises ``ReportFailure`` and ``Unavailable``."""
+    def snapshot(self, source: str, deadline: Deadline) -> AbstractContextManager[TableReader]:
+        """Reads of one source, as it is at one moment, by ``deadline``. Raises ``ReportFailure`` and ``Unavailable``."""
         ...
 
 
@@ -72,20 +75,22 @@ def make_document(
     spool: SpoolWriter,
     folder: Path,
     cancelled: Callable[[], bool] = lambda: False,
-    seconds: Callable[[], float | None] = lambda: None,
-) -> Document:
-    """Spool what the plan reads and have it rendered; ``seconds()`` are what is left when that begins.
+    deadline: Deadline = FOR_EVER,
+) -> tuple[Document, RowCounts]:
+    """Spool what the plan reads and have it rendered, by ``deadline``.
 
     Raises ``ReportFailure`` and ``Unavailable``.
     """
     checked, conditions = planned.checked, planned.conditions
+    delivered = _Delivered(cancelled)
     with ExitStack() as stack:
+        # All snapshots first: the moments they show are as close as they can be, and nothing is read in vain.
+        reads = {source: stack.enter_context(rows.snapshot(source, deadline)) for source in checked.reads}
         for source, tables in checked.reads.items():
-            read = stack.enter_context(rows.snapshot(source))
             for table, columns in tables.items():
-                batches = read(table, columns, conditions.get(source, {}).get(table, ()))
+                batches = reads[source](table, columns, conditions.get(source, {}).get(table, ()))
                 # Without columns the template only counts rows.
-                spool.write(source, table, columns or ("",), _until(cancelled, batches))
+                spool.write(source, table, columns or ("",), delivered.of(batches))
     job = Job(
         template=order.template,
         output_format=order.output_format,
@@ -96,8 +101,10 @@ def make_document(
         formula_guard=order.formula_guard,
         xml_schema=order.xml_schema,
     )
-    document = renderer.render(job, folder, cancelled, seconds())
-    return replace(document, warnings=(*document.warnings, *_without_effect(conditions, checked)))
+    deadline.check()
+    document = renderer.render(job, folder, cancelled, deadline.left())
+    made = replace(document, warnings=(*document.warnings, *_without_effect(conditions, checked)))
+    return made, RowCounts(delivered.rows, spool.rows)
 
 
 class Press:
@@ -120,7 +127,9 @@ class Press:
         self._max_rows = max_rows
         self._max_bytes = max_bytes
 
-    def make(self, report: Report, folder: Path, cancelled: Callable[[], bool]) -> tuple[Document, int]:
+    def make(
+        self, report: Report, folder: Path, cancelled: Callable[[], bool], deadline: Deadline
+    ) -> tuple[Document, RowCounts]:
         """See ``workflow.fulfil.Press.make``."""
         if report.output_format in {"PDF", "XLSX"}:
             raise ReportFailure("FORMAT_NOT_AVAILABLE", f"documents in {report.output_format} cannot be made yet")
@@ -140,7 +149,7 @@ class Press:
             # It was right when it was accepted: a table, a field or a whole source has changed since.
             raise ReportFailure("SOURCE_CHANGED", error.message) from None
         spool = SpoolWriter(folder, self._max_rows, self._max_bytes)
-        return make_document(order, planned, rows, self._renderer, spool, folder, cancelled), spool.rows
+        return make_document(order, planned, rows, self._renderer, spool, folder, cancelled, deadline)
 
     def _xml_schema(self, report: Report) -> str | None:
         if report.schema_key is None or report.schema_sha256 is None:
@@ -148,12 +157,20 @@ class Press:
         return self._documents.read_text(report.schema_key, report.schema_sha256)
 
 
-def _until(cancelled: Callable[[], bool], batches: Iterable[Sequence[Values]]) -> Iterator[Sequence[Values]]:
-    """The batches, as long as somebody wants them. Raises ``ReportFailure`` CANCELED."""
-    for batch in batches:
-        if cancelled():
-            raise ReportFailure("CANCELED", "the reading was stopped")
-        yield batch
+class _Delivered:
+    """Counts the rows that the sources deliver, as long as somebody wants them."""
+
+    def __init__(self, cancelled: Callable[[], bool]) -> None:
+        self._cancelled = cancelled
+        self.rows = 0
+
+    def of(self, batches: Iterable[Batch]) -> Iterator[Batch]:
+        """The batches. Raises ``ReportFailure`` CANCELED."""
+        for batch in batches:
+            if self._cancelled():
+                raise ReportFailure("CANCELED", "the reading was stopped")
+            self.rows += len(batch)
+            yield batch
 
 
 def _without_effect(conditions: Conditions, checked: CheckedTemplate) -> list[str]:

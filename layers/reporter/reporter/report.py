@@ -44,6 +44,7 @@ class Report:
     ``attempts_before``: how many of them the last retry found; the budget of attempts counts from there.
     ``loose_ends``: the report has ended, but not yet everything is done that follows an end (``workflow.loose_ends``).
     ``due_at``: when the sweeper looks at it unless something happens before; None: never.
+    ``rows``: how many the sources delivered; ``rows_written``: from how many the document was made.
     """
 
     id: str
@@ -74,6 +75,7 @@ class Report:
     due_at: datetime | None = None
     loose_ends: bool = False
     rows: int | None = None
+    rows_written: int | None = None
     size: int | None = None
     sha256: str | None = None
     document_key: str | None = None

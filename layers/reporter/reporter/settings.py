@@ -74,7 +74,7 @@ class RenderSettings(Settings):
 
 
 class WorkerSettings(SourceSettings, RenderSettings):
-    """The worker."""
+    """The worker. ``reserve_seconds``: what is kept of its time for ending a report properly."""
 
     report_table: str
     render_queue_url: str
@@ -83,6 +83,7 @@ class WorkerSettings(SourceSettings, RenderSettings):
     lease_seconds: Positive = 120
     heartbeat_seconds: Positive = 30
     retry_delay_seconds: Positive = 15
+    reserve_seconds: Positive = 30
 
 
 class ReportSettings(Settings):

@@ -11,11 +11,13 @@ import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 from botocore.response import StreamingBody
 from reporter.aws.clients import client
+from reporter.dataset import BATCH_ROWS
+from reporter.deadline import Deadline
 from reporter.errors import ReportFailure, SourceUnavailable
 from reporter.schema import SourceSchema
 from reporter.sources.files import FilesSource
 from reporter.sources.hosts import HostRule
-from reporter.sources.reading import BATCH_ROWS, Surroundings
+from reporter.sources.reading import Surroundings
 
 from tests.tables import BUCKET, ORGANIZATION, OTHER_ORGANIZATION, files_entry, opened, put_file, rows_of
 
@@ -135,7 +137,7 @@ def test_columns_are_found_by_name_and_others_passed_over() -> None:
 def test_rows_come_in_batches() -> None:
     source = drop("n\n" + "".join(f"{number}\n" for number in range(5000)))
     schema = source.discover("")
-    with source.snapshot() as snapshot:
+    with source.snapshot(Deadline(60)) as snapshot:
         batches = list(snapshot.rows("t", ["n"], schema, (), ORGANIZATION))
     assert [len(batch) for batch in batches] == [BATCH_ROWS, BATCH_ROWS, 1000]
     assert [row[0] for batch in batches for row in batch] == list(range(5000))
@@ -223,7 +225,7 @@ def test_a_table_that_cannot_be_kept_apart_is_never_read() -> None:
 def test_a_report_stays_with_the_version_it_began_with() -> None:
     source = drop("v\n1\n")
     schema = source.discover("")
-    with source.snapshot() as snapshot:
+    with source.snapshot(Deadline(60)) as snapshot:
         assert list(snapshot.rows("t", ["v"], schema, (), ORGANIZATION)) == [[(1,)]]
         put_file("t.csv", "v\n2\n")
         assert list(snapshot.rows("t", ["v"], schema, (), ORGANIZATION)) == [[(1,)]]
@@ -282,7 +284,7 @@ def test_a_body_that_breaks_off_gives_rows_only_before_the_error() -> None:
     source = FilesSource(
         files_entry({"t": "t.csv"}), Surroundings(lambda _s: Answers(body, len(LINES) + 2), BUCKET, 5, 5, HostRule())
     )
-    with source.snapshot() as snapshot, pytest.raises(SourceUnavailable):
+    with source.snapshot(Deadline(60)) as snapshot, pytest.raises(SourceUnavailable):
         list(snapshot.rows("t", ["v"], declared(v="integer"), (), ORGANIZATION))
 
 

@@ -2,11 +2,13 @@
 
 import base64
 import hashlib
+import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from reporter.aws.clients import AWS_ERRORS, client, error_code
+from reporter.deadline import Deadline
 from reporter.document import CONTENT_TYPES, Document, file_name
 from reporter.errors import ConditionFailed, ReportFailure, Unavailable
 from reporter.report import Report
@@ -42,10 +44,14 @@ class DocumentBucket:
         """Store a small object under a new key; the same bytes may be there. Raises ``ConditionFailed`` for others."""
         self._put(key, content, content_type, hashlib.sha256(content).hexdigest())
 
-    def store(self, key: str, document: Document, content_type: str) -> None:
+    def store(self, key: str, document: Document, content_type: str, deadline: Deadline) -> None:
         """See ``ports.Documents.store``."""
-        with document.path.open("rb") as body:
-            self._put(key, body, content_type, document.sha256)
+        with TimedReader(document.path.open("rb", buffering=0), deadline) as body:
+            try:
+                self._put(key, body, content_type, document.sha256)
+            except Unavailable:
+                deadline.check()
+                raise
 
     def discard(self, key: str) -> None:
         """Remove every version of the object under exactly this key. Raises ``Unavailable``."""
@@ -104,6 +110,19 @@ class DocumentBucket:
             raise Unavailable("the document bucket") from failed
         if found.get("Metadata", {}).get("sha256") != sha256:
             raise ConditionFailed(f"another object is stored under {key}") from None
+
+
+class TimedReader(io.BufferedReader):
+    """A file that can be read until the deadline only: an upload that is too slow ends in REPORT_TIMEOUT."""
+
+    def __init__(self, file: io.FileIO, deadline: Deadline) -> None:
+        super().__init__(file)
+        self._deadline = deadline
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """As ``io.BufferedReader``. Raises ``ReportFailure``."""
+        self._deadline.check()
+        return super().read(size)
 
 
 def document_key(report: Report) -> str:

@@ -12,7 +12,7 @@ from reporter.aws.clients import AWS_ERRORS, client, error_code
 from reporter.aws.items import item, json_text, moment_text, values
 from reporter.aws.report_items import item_of, open_shard, report_of
 from reporter.aws.reservations import add_with_reservation
-from reporter.document import Document
+from reporter.document import Document, RowCounts
 from reporter.errors import ConditionFailed, Unavailable
 from reporter.idempotency import Reservation
 from reporter.ports import Claimed, ReportMissing
@@ -61,7 +61,7 @@ class ReportTable:
         """See ``ports.Reports.extend_lease``."""
         self._work(report, {"leaseUntil": lease_until, "dueAt": lease_until})
 
-    def finish(self, report: Report, key: str, document: Document, rows: int, now: datetime) -> Report:
+    def finish(self, report: Report, key: str, document: Document, rows: RowCounts, now: datetime) -> Report:
         """See ``ports.Reports.finish``. It is due again when it expires."""
         return self._work(
             report,
@@ -70,7 +70,8 @@ class ReportTable:
                 "documentKey": key,
                 "size": document.size,
                 "sha256": document.sha256,
-                "rows": rows,
+                "rows": rows.read,
+                "rowsWritten": rows.written,
                 "warnings": json_text(document.warnings),
             },
         )

@@ -12,11 +12,13 @@ from botocore.exceptions import BotoCoreError, ClientError
 from urllib3.exceptions import HTTPError
 
 from reporter.conditions import Condition, RowTest
+from reporter.dataset import BATCH_ROWS, Batch
+from reporter.deadline import Deadline
 from reporter.errors import ReportFailure, SourceUnavailable
 from reporter.schema import ColumnType, SourceSchema
 from reporter.sources.entry import ORGANIZATION_MARK, SourceEntry
 from reporter.sources.file_formats import FORMATS, FileFormat, UnfitFile
-from reporter.sources.reading import BATCH_ROWS, Batch, Surroundings
+from reporter.sources.reading import Surroundings
 
 SNIFFED_ROWS = 1000
 """How many rows a type is guessed from where no schema is declared."""
@@ -38,7 +40,7 @@ class FilesSource:
 
     def discover(self, organization_id: str) -> SourceSchema:
         """Each table's columns as the first rows show them; a table without a file is not there."""
-        snapshot = FilesSnapshot(self._entry, self._surroundings)
+        snapshot = FilesSnapshot(self._entry, self._surroundings, Deadline(self._surroundings.read_seconds))
         tables: dict[str, Mapping[str, ColumnType]] = {}
         for table in self._entry.connection["tables"]:
             try:
@@ -48,16 +50,17 @@ class FilesSource:
         return SourceSchema(self._entry.id, tables)
 
     @contextmanager
-    def snapshot(self) -> Iterator["FilesSnapshot"]:
+    def snapshot(self, deadline: Deadline) -> Iterator["FilesSnapshot"]:
         """Reads that stay with the version of an object they began with."""
-        yield FilesSnapshot(self._entry, self._surroundings)
+        yield FilesSnapshot(self._entry, self._surroundings, deadline)
 
 
 class FilesSnapshot:
     """See ``reading.Snapshot``."""
 
-    def __init__(self, entry: SourceEntry, surroundings: Surroundings) -> None:
+    def __init__(self, entry: SourceEntry, surroundings: Surroundings, deadline: Deadline) -> None:
         self._entry = entry
+        self._deadline = deadline
         self._client = surroundings.client("s3")
         self._bucket = entry.connection["bucket"] or surroundings.bucket
         self._pinned: dict[str, dict[str, str]] = {}
@@ -82,7 +85,7 @@ class FilesSnapshot:
         test = RowTest((*scope, *conditions))
         tested = {condition.column: None for condition in (*scope, *conditions)}
         others = [name for name in columns if name not in tested]
-        batch: Batch = []
+        batch: list[tuple[Any, ...]] = []
         with self._text(table, organization_id) as text, self._named(table):
             for value_of in self._format(table).records(text, {name: kinds[name] for name in (*tested, *others)}):
                 values = {name: value_of(name) for name in tested}
@@ -117,7 +120,7 @@ class FilesSnapshot:
         version = answer.get("VersionId")
         pin = {"VersionId": version} if version and version != "null" else {"IfMatch": answer["ETag"]}
         self._pinned.setdefault(key, pin)
-        body = WholeBody(answer["Body"], answer["ContentLength"], self._broken_off)
+        body = WholeBody(answer["Body"], answer["ContentLength"], self._deadline, self._broken_off)
         try:
             yield io.TextIOWrapper(io.BufferedReader(body, BUFFER_BYTES), encoding="utf-8-sig", newline="")
         finally:
@@ -140,11 +143,12 @@ class FilesSnapshot:
 
 
 class WholeBody(io.RawIOBase):
-    """A body that is read to its promised length or raises ``broken_off()``."""
+    """A body that is read to its promised length by the deadline, or raises ``broken_off()`` or REPORT_TIMEOUT."""
 
-    def __init__(self, body: Any, length: int, broken_off: Callable[[], Exception]) -> None:
+    def __init__(self, body: Any, length: int, deadline: Deadline, broken_off: Callable[[], Exception]) -> None:
         self._body = body
         self._left = length
+        self._deadline = deadline
         self._broken_off = broken_off
 
     def readable(self) -> bool:
@@ -153,6 +157,7 @@ class WholeBody(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         """As ``io.RawIOBase``."""
+        self._deadline.check()
         try:
             data = self._body.read(len(buffer))
         except (BotoCoreError, ClientError, HTTPError, OSError):

@@ -1,28 +1,24 @@
-"""PostgreSQL: one snapshot per report, server-side cursors, conditions pushed down."""
+"""PostgreSQL: one snapshot per report, read by COPY, conditions pushed down."""
 
-import os
-import socket
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from math import ceil
 
 import psycopg
 
 from reporter.conditions import Condition
+from reporter.dataset import Batch
+from reporter.deadline import Deadline
 from reporter.errors import ReportFailure, SourceUnavailable
 from reporter.schema import ColumnType, SourceSchema
 from reporter.sources.certificates import trusted_certificates
 from reporter.sources.entry import SourceEntry
-from reporter.sources.postgresql_query import select
-from reporter.sources.postgresql_values import register_values
-from reporter.sources.reading import BATCH_ROWS, Batch, Credentials, Surroundings
+from reporter.sources.postgresql_query import columns_of, copy
+from reporter.sources.postgresql_session import Connection, Session
+from reporter.sources.postgresql_values import FLOATS, READERS, Reader, UnfitValue, batch_of
+from reporter.sources.reading import Credentials, Surroundings
 
 MAX_ADDRESSES = 4
-GRACE_SECONDS = 5
-"""How much longer than the server we wait before we take it for dead."""
-
-_Connection = psycopg.Connection[tuple[Any, ...]]
 
 _TYPES: Mapping[str, ColumnType] = {
     "int2": "integer", "int4": "integer", "int8": "integer", "oid": "integer",
@@ -31,7 +27,6 @@ _TYPES: Mapping[str, ColumnType] = {
     "bool": "boolean", "uuid": "uuid", "date": "date", "timestamp": "timestamp", "timestamptz": "timestamptz",
     "json": "jsonb", "jsonb": "jsonb", "array": "array",
 }  # fmt: skip
-_FLOATS = frozenset({"float4", "float8"})
 
 # Domains count as what they are made of. Only what this user may read is there at all.
 _COLUMNS = """
@@ -49,8 +44,7 @@ _COLUMNS = """
     LEFT JOIN (SELECT base.domain, base.type FROM base JOIN pg_type b ON b.oid = base.type AND b.typtype <> 'd') d
         ON d.domain = a.atttypid
     JOIN pg_type t ON t.oid = COALESCE(d.type, a.atttypid)
-    WHERE n.nspname = ANY(%s) AND (%s::text IS NULL OR c.relname = %s)
-        AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND a.attnum > 0 AND NOT a.attisdropped
+    WHERE n.nspname = ANY(%s) AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND a.attnum > 0 AND NOT a.attisdropped
         AND has_schema_privilege(n.oid, 'USAGE') AND has_column_privilege(c.oid, a.attnum, 'SELECT')
     ORDER BY n.nspname, c.relname, a.attnum"""
 
@@ -59,7 +53,7 @@ _SETTINGS = """
     SELECT set_config(name, value, true) FROM (VALUES
         ('statement_timeout', %s), ('idle_in_transaction_session_timeout', %s), ('search_path', 'pg_catalog'),
         ('timezone', 'UTC'), ('datestyle', 'ISO, YMD'), ('intervalstyle', 'postgres'), ('extra_float_digits', '1'),
-        ('bytea_output', 'hex'), ('synchronize_seqscans', 'off'), ('cursor_tuple_fraction', '1.0')
+        ('bytea_output', 'hex'), ('synchronize_seqscans', 'off')
     ) AS settings (name, value)"""
 
 
@@ -74,41 +68,47 @@ class PostgresqlSource:
     def discover(self, organization_id: str) -> SourceSchema:
         """Tables and views of the declared schemas. See ``reading.Source``."""
         tables: dict[str, dict[str, ColumnType]] = {}
-        with self._transaction() as connection, self._errors():
-            for schema, table, column, kind in connection.execute(_COLUMNS, [list(self._entry.schemas), None, None]):
+        with self._session(Deadline(self._surroundings.read_seconds)) as session:
+            for schema, table, column, kind in session.ask(_COLUMNS, [list(self._entry.schemas)]):
                 tables.setdefault(f"{schema}.{table}", {})[column] = _TYPES.get(kind, "other")
         return SourceSchema(self._entry.id, tables, self._entry.schemas)
 
     @contextmanager
-    def snapshot(self) -> Iterator["PostgresqlSnapshot"]:
+    def snapshot(self, deadline: Deadline) -> Iterator["PostgresqlSnapshot"]:
         """All reads in one read-only transaction: one moment of the database."""
-        with self._transaction() as connection:
-            yield PostgresqlSnapshot(self._entry, connection, self._errors, self._surroundings.read_seconds)
+        with self._session(deadline) as session:
+            yield PostgresqlSnapshot(self._entry, session)
 
     @contextmanager
-    def _transaction(self) -> Iterator[_Connection]:
+    def _session(self, deadline: Deadline) -> Iterator[Session]:
+        connection = self._connected()
+        try:
+            connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+            connection.read_only = True
+            with Session(self._entry.id, connection, self._surroundings.read_seconds, deadline) as session:
+                # The server stops by itself, should this worker die. The first query makes the snapshot.
+                milliseconds = str(ceil(deadline.left() * 1000) + 1)
+                session.ask(_SETTINGS, [milliseconds, milliseconds])
+                yield session
+        finally:
+            connection.close()
+
+    def _connected(self) -> Connection:
         credentials = self._credentials(False)
-        with self._errors():
+        try:
             try:
-                connection = self._connect(credentials)
+                return self._connect(credentials)
             except psycopg.OperationalError:
                 # The password may have been rotated since it was looked up.
                 fresh = self._credentials(True)
                 if fresh == credentials:
                     raise
-                connection = self._connect(fresh)
-        try:
-            with self._errors():
-                connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-                connection.read_only = True
-                milliseconds = str(self._surroundings.read_seconds * 1000)
-                connection.execute(_SETTINGS, [milliseconds, milliseconds])
-                register_values(connection)
-            yield connection
-        finally:
-            connection.close()
+                return self._connect(fresh)
+        except psycopg.Error:
+            # Without its cause: a driver's text may hold anything.
+            raise SourceUnavailable(self._entry.id, "it cannot be connected to") from None
 
-    def _connect(self, credentials: Mapping[str, str]) -> _Connection:
+    def _connect(self, credentials: Mapping[str, str]) -> Connection:
         settings = self._entry.connection
         host, port = str(settings["host"]), int(settings["port"])
         try:
@@ -128,6 +128,7 @@ class PostgresqlSource:
             sslmode=settings["sslmode"],
             sslrootcert=trusted_certificates(self._entry, self._surroundings),
             gssencmode="disable",
+            client_encoding="UTF8",
             connect_timeout=self._surroundings.connect_seconds,
             keepalives=1,
             keepalives_idle=10,
@@ -138,33 +139,13 @@ class PostgresqlSource:
             prepare_threshold=None,
         )
 
-    @contextmanager
-    def _errors(self) -> Iterator[None]:
-        """Driver errors stay here: their text may hold anything."""
-        name = self._entry.id
-        try:
-            yield
-        except psycopg.errors.QueryCanceled:
-            reason = f"a query took longer than {self._surroundings.read_seconds} s"
-            raise SourceUnavailable(name, reason) from None
-        except psycopg.ProgrammingError:
-            message = f"data source {name}: a table or field is no longer there, readable or of the same type"
-            raise ReportFailure("SOURCE_CHANGED", message) from None
-        except (psycopg.DataError, ValueError, RecursionError):
-            message = f"data source {name}: a value cannot be shown, such as NaN, infinity or a date beyond year 9999"
-            raise ReportFailure("SOURCE_VALUE", message) from None
-        except psycopg.Error:
-            raise SourceUnavailable(name, "the connection failed or broke off") from None
-
 
 class PostgresqlSnapshot:
-    """Reads within one transaction."""
+    """Reads within one transaction. See ``reading.Snapshot``."""
 
-    def __init__(self, entry: SourceEntry, connection: _Connection, errors: Callable[[], Any], read_seconds: int) -> None:
+    def __init__(self, entry: SourceEntry, session: Session) -> None:
         self._entry = entry
-        self._connection = connection
-        self._errors = errors
-        self._read_seconds = read_seconds
+        self._session = session
 
     def rows(
         self,
@@ -175,39 +156,24 @@ class PostgresqlSnapshot:
         organization_id: str,
     ) -> Iterator[Batch]:
         """See ``reading.Snapshot``."""
-        scope = self._entry.scope_conditions(table, schema.tables[table], organization_id)
-        query = select(table, columns, schema, (*scope, *conditions), self._floats(table, conditions))
-        with self._errors(), self._connection.cursor(name="report") as cursor:
-            with self._deadline():
-                cursor.execute(query.text, query.values)
-            while batch := self._fetch(cursor):
-                yield batch
+        kinds = schema.tables[table]
+        wanted = (*self._entry.scope_conditions(table, kinds, organization_id), *conditions)
+        # Which columns are binary floats, only the database knows.
+        compared = [condition.column for condition in wanted if condition.kind == "numeric"]
+        described = tuple(dict.fromkeys([*columns, *compared]))
+        types = self._session.types(columns_of(table, described, kinds))
+        floats = {name for name, kind in zip(described, types, strict=False) if kind in FLOATS}
+        readers = [self._reader(table, kind) for kind in types[: len(columns) or 1]]
+        for lines in self._session.copy(copy(columns_of(table, columns, kinds), wanted, floats)):
+            try:
+                yield batch_of(lines, readers)
+            except UnfitValue as error:
+                place = f"data source {self._entry.id}, table {table}, column {columns[error.column]}"
+                message = f"{place}: a value cannot be shown, such as NaN, infinity or a date beyond year 9999"
+                raise ReportFailure("SOURCE_VALUE", message) from None
 
-    def _fetch(self, cursor: Any) -> Batch:
-        with self._deadline():
-            found: Batch = cursor.fetchmany(BATCH_ROWS)
-            return found
-
-    def _floats(self, table: str, conditions: Sequence[Condition]) -> frozenset[str]:
-        """The binary floats among the columns of conditions: these compare as what they show."""
-        if all(condition.kind != "numeric" for condition in conditions):
-            return frozenset()
-        schema, _, name = table.partition(".")
-        with self._errors(), self._deadline():
-            found = self._connection.execute(_COLUMNS, [[schema], name, name])
-            return frozenset(column for _schema, _table, column, kind in found if kind in _FLOATS)
-
-    @contextmanager
-    def _deadline(self) -> Iterator[None]:
-        """The server keeps its own time; this is for one that stops answering while its machine lives."""
-        timer = threading.Timer(self._read_seconds + GRACE_SECONDS, self._hang_up)
-        timer.daemon = True
-        timer.start()
-        try:
-            yield
-        finally:
-            timer.cancel()
-
-    def _hang_up(self) -> None:
-        with suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(self._connection.fileno())) as line:
-            line.shutdown(socket.SHUT_RDWR)
+    def _reader(self, table: str, kind: int) -> Reader:
+        if kind not in READERS:
+            message = f"data source {self._entry.id}: table {table} has a column that was of another type before"
+            raise ReportFailure("SOURCE_CHANGED", message)
+        return READERS[kind]

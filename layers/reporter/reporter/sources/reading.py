@@ -6,13 +6,11 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from reporter.conditions import Condition
+from reporter.dataset import Batch
+from reporter.deadline import Deadline
 from reporter.schema import SourceSchema
 from reporter.sources.entry import SourceEntry
 from reporter.sources.hosts import HostRule
-
-BATCH_ROWS = 2000
-
-Batch = list[tuple[Any, ...]]
 
 Credentials = Callable[[bool], Mapping[str, str]]
 """``{"username", "password"}``; asked with True when what was given before does not work (any more)."""
@@ -45,7 +43,7 @@ class Snapshot(Protocol):
         ``table`` and ``columns`` come from ``schema``, ``conditions`` from ``row_filters.resolve``. The organization's
         scope is always part of the query. Values are plain: ``str``, ``int``, ``Decimal``, ``bool``, ``date``,
         ``datetime``, lists and dictionaries of these, None. Never a short read: what breaks off raises
-        ``SourceUnavailable``, what can never succeed ``ReportFailure`` (SOURCE_CHANGED, SOURCE_VALUE).
+        ``SourceUnavailable``, what can never succeed ``ReportFailure`` (SOURCE_CHANGED, SOURCE_VALUE, REPORT_TIMEOUT).
         """
         ...
 
@@ -60,8 +58,8 @@ class Source(Protocol):
         """
         ...
 
-    def snapshot(self) -> AbstractContextManager[Snapshot]:
-        """Raises ``ReportFailure``, among them ``SourceUnavailable``."""
+    def snapshot(self, deadline: Deadline) -> AbstractContextManager[Snapshot]:
+        """Reads that end by ``deadline``. Raises ``ReportFailure``, among them ``SourceUnavailable``."""
         ...
 
 

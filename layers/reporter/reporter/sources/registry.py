@@ -15,11 +15,13 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from reporter.conditions import Condition
+from reporter.dataset import Batch
+from reporter.deadline import Deadline
 from reporter.errors import ReportFailure, Unavailable
 from reporter.schema import SourceSchema
 from reporter.sources.entry import EntryError, SourceEntry, parse_entry
 from reporter.sources.hosts import HostRule
-from reporter.sources.reading import Batch, Snapshot, Source, Surroundings, open_source
+from reporter.sources.reading import Snapshot, Source, Surroundings, open_source
 
 AWS_ERRORS = (ClientError, BotoCoreError)
 STALE_SECONDS = 30 * 24 * 3600
@@ -85,13 +87,13 @@ class SourceRegistry:
         return known[1]
 
     @contextmanager
-    def snapshot(self, entry: SourceEntry, organization_id: str) -> Iterator[Snapshot]:
-        """Reads of one report. A source that has changed is looked at anew before the next report is accepted.
+    def snapshot(self, entry: SourceEntry, organization_id: str, deadline: Deadline) -> Iterator[Snapshot]:
+        """Reads of one report, by ``deadline``. A source that has changed is looked at anew before the next is accepted.
 
         Raises ``ReportFailure``, and ``Unavailable`` when its credentials cannot be had.
         """
         try:
-            with self._source(entry).snapshot() as snapshot:
+            with self._source(entry).snapshot(deadline) as snapshot:
                 yield snapshot
         except ReportFailure as error:
             if error.code == "SOURCE_CHANGED" and entry.schema_key is None:
@@ -228,9 +230,11 @@ class OrganizationRows:
         self.schemas: Mapping[str, SourceSchema] = registry.for_organization(organization_id)
 
     @contextmanager
-    def snapshot(self, source: str) -> Iterator[Callable[[str, Sequence[str], Sequence[Condition]], Iterator[Batch]]]:
+    def snapshot(
+        self, source: str, deadline: Deadline
+    ) -> Iterator[Callable[[str, Sequence[str], Sequence[Condition]], Iterator[Batch]]]:
         """See ``press.RowSource.snapshot``."""
-        with self._registry.snapshot(self._entries[source], self._organization_id) as snapshot:
+        with self._registry.snapshot(self._entries[source], self._organization_id, deadline) as snapshot:
 
             def read(table: str, columns: Sequence[str], conditions: Sequence[Condition]) -> Iterator[Batch]:
                 return snapshot.rows(table, columns, self.schemas[source], conditions, self._organization_id)

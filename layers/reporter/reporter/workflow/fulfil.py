@@ -8,7 +8,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Protocol
 
-from reporter.document import CONTENT_TYPES, Document
+from reporter.deadline import Deadline
+from reporter.document import CONTENT_TYPES, Document, RowCounts
 from reporter.errors import ConditionFailed, ReporterError, ReportFailure, RequestError, Unavailable
 from reporter.message import RenderMessage
 from reporter.ports import Claimed, Clock, Documents, Events, ReportMissing, Reports
@@ -27,8 +28,10 @@ def attempts_used_up(attempts: int) -> ReportError:
 class Press(Protocol):
     """Makes a document of a report in ``folder``: reads the data and renders it, without changing any state."""
 
-    def make(self, report: Report, folder: Path, cancelled: Callable[[], bool]) -> tuple[Document, int]:
-        """The document and the number of rows read.
+    def make(
+        self, report: Report, folder: Path, cancelled: Callable[[], bool], deadline: Deadline
+    ) -> tuple[Document, RowCounts]:
+        """The document and the numbers of rows, by ``deadline``.
 
         Raises ``ReportFailure`` (final, or retryable where its ``retryable`` says so) and ``Unavailable``.
         """
@@ -65,8 +68,10 @@ class TryLater(Exception):
         self.seconds = seconds
 
 
-def fulfil(message: RenderMessage, ports: FulfilPorts, limits: FulfilLimits, hide: Callable[[int], None]) -> None:
-    """Bring the report to its end, or raise ``TryLater``.
+def fulfil(
+    message: RenderMessage, ports: FulfilPorts, limits: FulfilLimits, hide: Callable[[int], None], deadline: Deadline
+) -> None:
+    """Bring the report to its end by ``deadline``, or raise ``TryLater``.
 
     Returns without doing anything when the report does not exist. For one that has ended it only repeats the event, as
     the worker that ended it may have died before sending. ``hide(seconds)`` keeps the message from other workers.
@@ -85,7 +90,7 @@ def fulfil(message: RenderMessage, ports: FulfilPorts, limits: FulfilLimits, hid
         raise TryLater(limits.retry_delay_seconds, str(error)) from error
     with Lease(report, ports.reports, ports.clock, limits.lease_seconds, limits.heartbeat_seconds, hide) as lease:
         try:
-            ended: Report | None = _attempt(report, ports, limits, lease)
+            ended: Report | None = _attempt(report, ports, limits, lease, deadline)
         except ConditionFailed:
             ended = _own_end(report, ports)
         except (ReportFailure, Unavailable) as error:
@@ -106,7 +111,7 @@ def _not_ours(report: Report, ports: FulfilPorts, limits: FulfilLimits) -> None:
     raise TryLater(max(1, int(left) + 1), "another worker has the report")
 
 
-def _attempt(report: Report, ports: FulfilPorts, limits: FulfilLimits, lease: Lease) -> Report:
+def _attempt(report: Report, ports: FulfilPorts, limits: FulfilLimits, lease: Lease, deadline: Deadline) -> Report:
     """One attempt, to an end. Raises what may be tried again, and ``ConditionFailed``."""
     if report.tries > limits.max_attempts:
         return ports.reports.fail(report, attempts_used_up(limits.max_attempts), ports.clock())
@@ -114,11 +119,11 @@ def _attempt(report: Report, ports: FulfilPorts, limits: FulfilLimits, lease: Le
         return ports.reports.fail(report, EXPIRED, ports.clock())
     folder = Path(tempfile.mkdtemp(prefix="report-"))
     try:
-        document, rows = ports.press.make(report, folder, lease.lost)
+        document, rows = ports.press.make(report, folder, lease.lost, deadline)
         if lease.lost():
             raise ConditionFailed(f"report {report.id} is no longer this worker's")
         key = ports.document_key(report)
-        ports.documents.store(key, document, CONTENT_TYPES[report.output_format])
+        ports.documents.store(key, document, CONTENT_TYPES[report.output_format], deadline)
         return ports.reports.finish(report, key, document, rows, ports.clock())
     except (ReportFailure, RequestError, Unavailable) as error:
         if lease.lost():
