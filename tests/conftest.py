@@ -9,7 +9,7 @@ os.environ.update(
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",
         "AWS_DEFAULT_REGION": "us-east-1",
-        "STAGE": "test",
+        "STAGE": "local",
         "REPORT_TABLE": "reports",
         "TEMPLATE_TABLE": "templates",
         "IDEMPOTENCY_TABLE": "idempotency",

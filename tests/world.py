@@ -109,7 +109,7 @@ class World:
             **more,
         }
         client("ssm").put_parameter(
-            Name=f"/reporter/test/data-sources/{name}", Value=json.dumps(entry), Type="SecureString", Overwrite=True
+            Name=f"/reporter/local/data-sources/{name}", Value=json.dumps(entry), Type="SecureString", Overwrite=True
         )
 
     def call(

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+LOCAL_STAGE = "local"
 Positive = Annotated[int, Field(gt=0)]
 
 
@@ -36,7 +37,10 @@ class Settings(BaseModel):
 
 
 class SourceSettings(Settings):
-    """How data sources are found and reached. ``source_networks``: CIDR blocks, separated by commas."""
+    """How data sources are found and reached. ``source_networks``: CIDR blocks, separated by commas.
+
+    ``allow_private_sources`` admits loopback addresses, plain connections and inline credentials: in the local stage only.
+    """
 
     stage: str
     schema_table: str
@@ -47,6 +51,12 @@ class SourceSettings(Settings):
     source_connect_seconds: Positive = 5
     source_read_seconds: Positive = 300
     document_bucket: str
+
+    @model_validator(mode="after")
+    def _private_sources_are_local(self) -> Self:
+        if self.allow_private_sources and self.stage != LOCAL_STAGE:
+            raise ValueError(f"ALLOW_PRIVATE_SOURCES is for the stage {LOCAL_STAGE} only")
+        return self
 
 
 class AcceptSettings(SourceSettings):
