@@ -1,6 +1,7 @@
 """template.yaml against the code: every setting provided, every promise about queues, tables and rights kept."""
 
 import ast
+import base64
 import json
 from typing import Any
 
@@ -10,7 +11,7 @@ from reporter.access.actions import ACTIONS, OPEN_ROUTES
 from reporter.errors import CODES
 
 from local.paths import ROOT
-from tests.sam_template import parameters, resources
+from tests.sam_template import gateway_answer, parameters, resources
 
 FUNCTIONS = {name: r["Properties"] for name, r in resources().items() if r["Type"] == "AWS::Serverless::Function"}
 MODELS: dict[str, type[settings.Settings]] = {
@@ -34,13 +35,29 @@ def test_every_function_has_its_settings() -> None:
     assert set(FUNCTIONS) == set(MODELS)
 
 
+def parameter(variable: str) -> str:
+    """MAX_ROWS is told by the parameter MaxRows."""
+    return "".join(map(str.capitalize, variable.split("_")))
+
+
 @pytest.mark.parametrize("name", MODELS)
 def test_the_environment_is_what_the_settings_read(name: str) -> None:
-    given = set(FUNCTIONS[name]["Environment"]["Variables"])
-    fields = MODELS[name].model_fields
-    assert given <= {field.upper() for field in fields}
-    required = {field.upper() for field, info in fields.items() if info.is_required()}
-    assert required <= given | GLOBAL
+    given = FUNCTIONS[name]["Environment"]["Variables"]
+    fields = {field.upper(): info for field, info in MODELS[name].model_fields.items()}
+    assert set(given) == set(fields) - GLOBAL
+    for variable, told in given.items():
+        if fields[variable].is_required():
+            assert told.split(".")[0] in resources()
+        else:
+            # Every limit is a parameter of the same name with the same default.
+            assert told == parameter(variable)
+            assert str(parameters()[told]["Default"]).lower() == str(fields[variable].default).lower()
+
+
+def test_every_parameter_is_used() -> None:
+    text = (ROOT / "template.yaml").read_text()
+    body = text[text.index("\nConditions:") :]
+    assert [name for name in parameters() if name not in body] == []
 
 
 @pytest.mark.parametrize("name", sorted(MODELS.keys() - {"AuthorizerFunction"}))
@@ -98,17 +115,31 @@ def test_tables_are_encrypted_recoverable_and_expire(name: str) -> None:
     assert table["SSESpecification"]["SSEEnabled"] in {"true", True}
 
 
-def test_the_gateway_answers_with_our_codes() -> None:
-    for name, response in resources()["Api"]["Properties"]["GatewayResponses"].items():
-        body = json.loads(response["ResponseTemplates"]["application/json"])
-        assert body["code"] in CODES, name
-        assert {"type", "title", "status", "detail", "code", "message"} == set(body)
+@pytest.mark.parametrize("kind", resources()["Api"]["Properties"]["GatewayResponses"])
+def test_the_gateway_answers_with_our_body(kind: str) -> None:
+    response = resources()["Api"]["Properties"]["GatewayResponses"][kind]
+    status, body = gateway_answer(kind)
+    code = CODES[body["code"]]
+    assert body["status"] == status
+    assert (body["type"], body["title"]) == (f"urn:reporter:error:{body['code']}", code.title)
+    assert {"type", "title", "status", "detail", "code", "message"} == set(body)
+    headers = response["ResponseParameters"]["Headers"]
+    assert headers["Content-Type"] == "'application/problem+json'"
+    assert ("Retry-After" in headers) is (status in {429, 503})
 
 
-def test_the_largest_upload_fits_a_lambda_event_as_base64() -> None:
-    most = max(n for n in (4_500_000, settings.TemplateSettings.model_fields["max_upload_bytes"].default))
-    headers = 64 * 1024
-    assert (most + 2) // 3 * 4 + headers <= 6_291_456
+@pytest.mark.parametrize("variable", ["MAX_UPLOAD_BYTES", "MAX_ANSWER_BYTES"])
+def test_the_largest_body_fits_lambda_as_base64(variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    most = 4_500_000
+    assert int(parameters()[parameter(variable)]["MaxValue"]) == most
+    monkeypatch.setenv(variable, str(most))
+    assert getattr(settings.TemplateSettings.from_env(), variable.lower()) == most
+    monkeypatch.setenv(variable, str(most + 1))
+    with pytest.raises(settings.SettingsError, match=variable):
+        settings.TemplateSettings.from_env()
+    # API Gateway takes 10,240 bytes of headers, and passes them twice.
+    around = {"headers": "x" * 10_240, "multiValueHeaders": "x" * 10_240, "requestContext": "x" * 8192}
+    assert len(json.dumps({**around, "body": base64.b64encode(b"x" * most).decode()})) <= 6_291_456
 
 
 @pytest.mark.parametrize("door", sorted(path.parent.name for path in (ROOT / "functions").glob("*/app.py")))

@@ -12,6 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 LOCAL_STAGE = "local"
 Positive = Annotated[int, Field(gt=0)]
+UpTo6MB = Annotated[int, Field(gt=0, le=4_500_000)]
+"""Bytes that still fit Lambda's 6,291,456 as base64, with room for the rest of the event or answer."""
 
 
 class SettingsError(RuntimeError):
@@ -113,7 +115,7 @@ class StatusSettings(Settings):
     report_table: str
     document_bucket: str
     download_seconds: Positive = 300
-    max_answer_bytes: Positive = 4 * 1024 * 1024
+    max_answer_bytes: UpTo6MB = 4 * 1024 * 1024
 
 
 class TemplateSettings(SourceSettings):
@@ -123,11 +125,11 @@ class TemplateSettings(SourceSettings):
     idempotency_table: str
     idempotency_hours: Positive = 24
     derived_key_seconds: Positive = 300
-    max_upload_bytes: Annotated[int, Field(gt=0, le=4_500_000)] = 4 * 1024 * 1024
+    max_upload_bytes: UpTo6MB = 4 * 1024 * 1024
     max_schema_bytes: Positive = 1024 * 1024
     schema_seconds: Positive = 5
     schema_memory_bytes: Positive = 256 * 1024 * 1024
-    max_answer_bytes: Positive = 4 * 1024 * 1024
+    max_answer_bytes: UpTo6MB = 4 * 1024 * 1024
 
 
 class AuthorizerSettings(Settings):
