@@ -14,6 +14,7 @@ from reporter.message import RenderMessage
 from reporter.workflow.fulfil import TryLater, fulfil
 
 from functions.worker import app as worker
+from tests.rights import acting
 from tests.world import ORGANIZATION
 
 SERVICES = ("dynamodb", "sqs", "s3", "ssm", "events")
@@ -83,7 +84,8 @@ class Worker:
         """Whether the message is done with."""
         try:
             message = RenderMessage(ORGANIZATION, report_id)
-            fulfil(message, self._ports, worker.limits, lambda _seconds: None, Deadline(60))
+            with acting("WorkerFunction"):
+                fulfil(message, self._ports, worker.limits, lambda _seconds: None, Deadline(60))
         except TryLater:
             self.now += timedelta(seconds=worker.limits.lease_seconds + 1)
             return False

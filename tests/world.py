@@ -18,6 +18,7 @@ from functions.data_sources import app as data_sources
 from functions.reports import app as reports
 from functions.status import app as status
 from functions.templates import app as templates
+from tests.rights import acting, function_in
 from tests.sam_template import door_of, gateway_answer
 
 ORGANIZATION = "0192f000-0000-7000-8000-00000000000a"
@@ -145,7 +146,8 @@ class World:
         if door is None:
             expected, refusal = gateway_answer("MISSING_AUTHENTICATION_TOKEN")
             return Answer(expected, refusal, {"content-type": "application/problem+json"})
-        answer = DOORS[door].handler(event, Context())
+        with acting(function_in(door)):
+            answer = DOORS[door].handler(event, Context())
         found = {name.lower(): values[-1] for name, values in (answer.get("multiValueHeaders") or {}).items()}
         assert len(json.dumps(answer)) <= LAMBDA_BYTES
         text = answer.get("body") or ""

@@ -15,6 +15,7 @@ from functions.templates import app as templates
 from functions.worker import app as worker
 from local.paths import ROOT
 from tests.conformance.test_api_cases import REPORT, report_in, template_in
+from tests.rights import acting
 from tests.world import ORGANIZATION, Context, World
 
 
@@ -51,13 +52,15 @@ def test_an_event_that_is_refused_fails_its_invocation(world: World) -> None:
 
 
 def test_a_message_for_a_report_that_is_gone_is_done_with(world: World) -> None:
-    assert worker.handler(event("worker_sqs"), Context()) == {"batchItemFailures": []}
+    with acting("WorkerFunction"):
+        assert worker.handler(event("worker_sqs"), Context()) == {"batchItemFailures": []}
     assert world.rows("reports") == []
 
 
 def test_a_message_nobody_can_read_comes_back_alone(world: World) -> None:
     good, bad = event("worker_sqs")["Records"][0], {**event("worker_sqs")["Records"][0], "messageId": "bad", "body": "{}"}
-    answer = worker.handler({"Records": [bad, good]}, Context())
+    with acting("WorkerFunction"):
+        answer = worker.handler({"Records": [bad, good]}, Context())
     assert answer == {"batchItemFailures": [{"itemIdentifier": "bad"}]}
 
 
