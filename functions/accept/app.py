@@ -6,6 +6,7 @@ from reporter.assembly import clock, source_registry
 from reporter.aws.events import requested
 from reporter.aws.http import Call, created, make_resolver
 from reporter.aws.idempotency import PowertoolsIdempotency
+from reporter.aws.logs import answered
 from reporter.aws.render_queue import SqsRenderQueue
 from reporter.aws.report_table import ReportTable
 from reporter.aws.template_store import TemplateStore
@@ -35,7 +36,8 @@ def post_report() -> Any:
     """Accept a report."""
     call = Call(app)
     organization, key = call.organization(), call.idempotency_key()
-    request = ReportRequest.from_json(organization, call.json(settings.max_body_bytes), clock(), call.subject())
+    body = call.json(settings.max_body_bytes)
+    request = ReportRequest.from_json(organization, body, clock(), call.subject(), call.correlation_id())
     report, replayed = accept(request, key, ports, app.lambda_context)
     return created(report, "reports", replayed)
 
@@ -43,7 +45,7 @@ def post_report() -> Any:
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """API Gateway's events go to the routes; everything else is a request in itself."""
     if "httpMethod" in event:
-        return app.resolve(event, context)
+        return answered(event, context, app.resolve)
     command = requested(event, clock())
     report, replayed = accept(command.request, command.key, ports, context)
     return {"id": report.id, "status": str(report.status), "replayed": replayed}

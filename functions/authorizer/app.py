@@ -1,7 +1,5 @@
 """The authorizer in front of every /v1 route: whose token it is, and whether the call may go on."""
 
-import json
-import logging
 import time
 from typing import Any
 
@@ -9,12 +7,12 @@ from reporter.access.authorize import Attempt, Rules, authorize
 from reporter.access.grant import ClaimNames
 from reporter.access.key_set import KeySet, fetch_key_set
 from reporter.access.token import Expected
+from reporter.aws.logs import log
 from reporter.errors import RequestError
 from reporter.headers import header_values
 from reporter.settings import AuthorizerSettings
 
 settings = AuthorizerSettings.from_env()
-log = logging.getLogger("reporter")
 rules = Rules(
     keys=KeySet(
         lambda: fetch_key_set(settings.jwks_url),
@@ -48,7 +46,7 @@ def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
     try:
         return policy("Allow", event, dict(authorize(attempt, rules)))
     except RequestError as refused:
-        log.warning(json.dumps({"message": "refused", "code": refused.code, "reason": refused.message}))
+        log.warning("refused", extra={"code": refused.code, "reason": refused.message})
         if refused.status == 403:
             return policy("Deny", event, {})
         # The gateway knows this very word, and answers with its 401.

@@ -4,6 +4,7 @@ from typing import Any
 
 from reporter.assembly import source_registry
 from reporter.aws.http import Call, answer, make_resolver
+from reporter.aws.logs import answered
 from reporter.errors import RequestError
 from reporter.settings import DataSourceSettings
 
@@ -36,4 +37,4 @@ def _named(entry: Any) -> dict[str, str]:
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """API Gateway's events."""
-    return app.resolve(event, context)
+    return answered(event, context, app.resolve)

@@ -7,6 +7,7 @@ from reporter.assembly import clock
 from reporter.aws.document_bucket import DocumentBucket
 from reporter.aws.events import EventBridgeEvents
 from reporter.aws.http import Call, answer, make_resolver
+from reporter.aws.logs import answered
 from reporter.aws.render_queue import SqsRenderQueue
 from reporter.aws.report_table import ReportTable
 from reporter.report import Report
@@ -55,4 +56,4 @@ def delete_report(report_id: str) -> Any:
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """API Gateway's events."""
-    return app.resolve(event, context)
+    return answered(event, context, app.resolve)

@@ -5,6 +5,7 @@ from typing import Any
 from reporter.assembly import clock
 from reporter.aws.document_bucket import DocumentBucket
 from reporter.aws.http import Call, answer, file_answer, make_resolver
+from reporter.aws.logs import answered
 from reporter.aws.paging import page_request, read_page
 from reporter.aws.report_items import report_of
 from reporter.aws.report_table import ReportTable
@@ -61,4 +62,4 @@ def openapi() -> Any:
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """API Gateway's events."""
-    return app.resolve(event, context)
+    return answered(event, context, app.resolve)

@@ -22,6 +22,7 @@ from reporter.assembly import clock, source_registry  # noqa: E402
 from reporter.aws.document_bucket import DocumentBucket  # noqa: E402
 from reporter.aws.http import Call, answer, created, file_answer, make_resolver  # noqa: E402
 from reporter.aws.idempotency import PowertoolsIdempotency  # noqa: E402
+from reporter.aws.logs import answered  # noqa: E402
 from reporter.aws.paging import page_request, read_page  # noqa: E402
 from reporter.aws.template_store import TemplateStore, template_of  # noqa: E402
 from reporter.aws.uploads import upload_of  # noqa: E402
@@ -105,4 +106,4 @@ def delete_template(template_id: str) -> Any:
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """API Gateway's events."""
-    return app.resolve(event, context)
+    return answered(event, context, app.resolve)

@@ -1,7 +1,5 @@
 """The worker: one message, one report, to its end or back into the queue."""
 
-import json
-import logging
 from typing import Any
 
 from reporter.renderer.client import Renderer
@@ -22,6 +20,7 @@ renderer = Renderer(
 from reporter.assembly import clock, source_registry  # noqa: E402
 from reporter.aws.document_bucket import DocumentBucket, document_key  # noqa: E402
 from reporter.aws.events import EventBridgeEvents  # noqa: E402
+from reporter.aws.logs import log, unexpected  # noqa: E402
 from reporter.aws.render_queue import SqsRenderQueue  # noqa: E402
 from reporter.aws.report_table import ReportTable  # noqa: E402
 from reporter.deadline import Deadline  # noqa: E402
@@ -30,7 +29,6 @@ from reporter.message import RenderMessage  # noqa: E402
 from reporter.press import Press  # noqa: E402
 from reporter.workflow.fulfil import FulfilLimits, FulfilPorts, TryLater, fulfil  # noqa: E402
 
-log = logging.getLogger("reporter")
 queue = SqsRenderQueue(settings.render_queue_url)
 documents = DocumentBucket(settings.document_bucket)
 sources = source_registry(settings)
@@ -71,14 +69,17 @@ def done(record: dict[str, Any], deadline: Deadline) -> bool:
         message = RenderMessage.from_text(record["body"])
         fulfil(message, ports, limits, lambda seconds: queue.hide(record["receiptHandle"], seconds), deadline)
     except TryLater as later:
-        log.warning(json.dumps({"message": "the report is tried again", "reason": str(later), "in": later.seconds}))
+        log.warning(
+            "the report is tried again",
+            extra={"report_id": message.report_id, "reason": str(later), "seconds": later.seconds},
+        )
         return _hidden(record, later.seconds)
     except ReportFailure as failure:
         # Not ours to read: it goes to the dead-letter queue, where somebody can look at it.
-        log.error(json.dumps({"message": failure.message, "id": record.get("messageId")}))
+        log.error(failure.message, extra={"message_id": record.get("messageId")})
         return False
-    except BaseException as error:
-        log.error(json.dumps({"message": "unexpected", "type": type(error).__name__}), exc_info=True)
+    except BaseException as error:  # noqa: BLE001 - SystemExit too: one record must not end the others
+        unexpected(error, message_id=record.get("messageId"))
         return _hidden(record, settings.retry_delay_seconds)
     return True
 
@@ -87,5 +88,5 @@ def _hidden(record: dict[str, Any], seconds: int) -> bool:
     try:
         queue.hide(record["receiptHandle"], seconds)
     except Unavailable:
-        log.warning(json.dumps({"message": "the message comes back when its visibility timeout ends"}))
+        log.warning("the message comes back when its visibility timeout ends")
     return False

@@ -68,6 +68,7 @@ class Report:
     completed_at: datetime | None = None
     deleted_at: datetime | None = None
     created_by: str | None = None
+    correlation_id: str | None = None
     attempts: int = 0
     attempts_before: int = 0
     retried_at: datetime | None = None
@@ -107,6 +108,7 @@ class Report:
             schema_sha256=template.schema_sha256,
             expires_at=request.expires_at or template.expiry(now),
             created_by=request.created_by,
+            correlation_id=request.correlation_id,
             due_at=due_at,
         )
 
@@ -137,6 +139,16 @@ class Report:
     def held(self, now: datetime) -> bool:
         """Whether a worker's lease on it is alive."""
         return self.status is Status.PROCESSING and self.lease_until is not None and self.lease_until >= now
+
+    def traced(self) -> dict[str, Any]:
+        """What every log line about this report names."""
+        return {
+            "correlation_id": self.correlation_id,
+            "organization_id": self.organization_id,
+            "report_id": self.id,
+            "template_id": self.template_id,
+            "attempt": self.attempts,
+        }
 
     def as_answer(self) -> dict[str, Any]:
         """The members of the contract, in its order."""

@@ -44,10 +44,18 @@ class ReportRequest:
     time_zone: str | None = None
     expires_at: datetime | None = None
     created_by: str | None = None
+    correlation_id: str | None = None
 
     @classmethod
-    def from_json(cls, organization_id: str, body: Any, now: datetime, created_by: str | None = None) -> "ReportRequest":
-        """Check everything the request alone decides.
+    def from_json(
+        cls,
+        organization_id: str,
+        body: Any,
+        now: datetime,
+        created_by: str | None = None,
+        correlation_id: str | None = None,
+    ) -> "ReportRequest":
+        """Check everything the request alone decides. ``correlation_id``: what logs and document will carry.
 
         Raises ``RequestError`` TPL-0012, 0015, 0016, 0017, 0026, 0027 or 0028, naming each place.
         """
@@ -68,6 +76,7 @@ class ReportRequest:
             time_zone=None if body.get("timeZone") is None else parse_time_zone(body["timeZone"]),
             expires_at=None if body.get("expiresAt") is None else _expiry(body["expiresAt"], now),
             created_by=created_by,
+            correlation_id=correlation_id,
         )
 
     def content(self) -> dict[str, Any]:

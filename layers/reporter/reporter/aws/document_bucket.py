@@ -44,11 +44,11 @@ class DocumentBucket:
         """Store a small object under a new key; the same bytes may be there. Raises ``ConditionFailed`` for others."""
         self._put(key, content, content_type, hashlib.sha256(content).hexdigest())
 
-    def store(self, key: str, document: Document, content_type: str, deadline: Deadline) -> None:
+    def store(self, key: str, document: Document, content_type: str, deadline: Deadline, correlation_id: str | None = None) -> None:
         """See ``ports.Documents.store``."""
         with TimedReader(document.path.open("rb", buffering=0), deadline) as body:
             try:
-                self._put(key, body, content_type, document.sha256)
+                self._put(key, body, content_type, document.sha256, correlation_id)
             except Unavailable:
                 deadline.check()
                 raise
@@ -85,7 +85,7 @@ class DocumentBucket:
         url: str = self._client.generate_presigned_url("get_object", Params=parameters, ExpiresIn=seconds)
         return url
 
-    def _put(self, key: str, content: Any, content_type: str, sha256: str) -> None:
+    def _put(self, key: str, content: Any, content_type: str, sha256: str, correlation_id: str | None = None) -> None:
         # One PUT holds 5 GB, streams from disk, and is the one upload that can be conditional from its first byte.
         try:
             self._client.put_object(
@@ -95,7 +95,7 @@ class DocumentBucket:
                 ContentType=content_type,
                 IfNoneMatch="*",
                 ChecksumSHA256=base64.b64encode(bytes.fromhex(sha256)).decode(),
-                Metadata={"sha256": sha256},
+                Metadata={"sha256": sha256, **({"correlation-id": correlation_id} if correlation_id else {})},
             )
         except AWS_ERRORS as error:
             self._settle(key, sha256, error)

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from reporter.aws.clients import AWS_ERRORS, client
+from reporter.aws.logs import correlation_id
 from reporter.errors import RequestError, Unavailable
 from reporter.exact_json import parse_json
 from reporter.idempotency import check_key
@@ -44,7 +45,8 @@ def requested(event: Mapping[str, Any], now: datetime) -> RequestedReport:
     # Lambda has parsed the event with binary floats; their shortest text is what the sender wrote.
     body = {name: value for name, value in detail.items() if name not in {"organizationId", "idempotencyKey"}}
     exact = parse_json(json.dumps(body), "detail")
-    return RequestedReport(ReportRequest.from_json(organization, exact, now), check_key(key))
+    request = ReportRequest.from_json(organization, exact, now, correlation_id=correlation_id(event))
+    return RequestedReport(request, check_key(key))
 
 
 class EventBridgeEvents:

@@ -1,8 +1,6 @@
 """HTTP by API Gateway: what every call shares. Headers, bodies, queries, and the one shape of an error."""
 
 import base64
-import json
-import logging
 import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -13,6 +11,8 @@ from typing import Any
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 
+from reporter.aws.logs import correlation_id, log
+from reporter.aws.logs import unexpected as log_unexpected
 from reporter.aws.routes import methods_of
 from reporter.errors import CODES, FieldProblem, RequestError, Unavailable
 from reporter.exact_json import parse_json, write_json
@@ -24,7 +24,6 @@ PROBLEM = "application/problem+json"
 MAX_PLAIN_TEXT = 1_000_000
 """Bytes. JSON's escapes can make six of one, and Lambda's answers end at 6,291,456."""
 _HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
-_log = logging.getLogger("reporter")
 
 
 def make_resolver() -> APIGatewayRestResolver:
@@ -32,19 +31,15 @@ def make_resolver() -> APIGatewayRestResolver:
     app = APIGatewayRestResolver(debug=False)
 
     def refused(error: RequestError) -> Response[str]:
+        log.info("refused", extra={"code": error.code})
         return problem(error.code, error.message, error.fields, error.status, _retry_after(error.retry_after_seconds))
 
     def unavailable(error: Unavailable) -> Response[str]:
-        _log.warning(json.dumps({"message": "unavailable", "what": error.message}))
+        log.warning("unavailable", extra={"what": error.message})
         return problem(error.code, error.message, None, 503, _retry_after(error.retry_after_seconds))
 
     def unexpected(error: Exception) -> Response[str]:
-        # The type and the place, never the text: it may hold data.
-        trace = error.__traceback__
-        while trace is not None and trace.tb_next is not None:
-            trace = trace.tb_next
-        place = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else ""
-        _log.error(json.dumps({"message": "unexpected", "type": type(error).__name__, "place": place}))
+        log_unexpected(error)
         return problem("TPL-0018", "something unexpected happened", status=500)
 
     def no_route(_error: NotFoundError) -> Response[str]:
@@ -135,6 +130,10 @@ class Call:
     def subject(self) -> str | None:
         """Whose token it is; None where access control is off."""
         return self._caller.get("subject")
+
+    def correlation_id(self) -> str | None:
+        """The id this call has in all logs."""
+        return correlation_id(self._event.raw_event)
 
     def allow(self, action: str) -> None:
         """TPL-0403 unless the caller's token allows this too, besides the route's own action."""

@@ -51,6 +51,7 @@ def item_of(report: Report) -> dict[str, Any]:
             "completedAt": moment_text(report.completed_at),
             "deletedAt": moment_text(report.deleted_at),
             "createdBy": report.created_by,
+            "correlationId": report.correlation_id,
             "attempts": report.attempts,
             "attemptsBefore": report.attempts_before,
             # What the next claim adds to the attempts; a retry has counted its own already.
@@ -97,6 +98,7 @@ def report_of(attributes: Mapping[str, Any]) -> Report:
         completed_at=moment(row.get("completedAt")),
         deleted_at=moment(row.get("deletedAt")),
         created_by=row.get("createdBy"),
+        correlation_id=row.get("correlationId"),
         attempts=row["attempts"],
         attempts_before=row.get("attemptsBefore", 0),
         retried_at=moment(row.get("retriedAt")),

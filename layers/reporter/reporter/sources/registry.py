@@ -127,7 +127,7 @@ class SourceRegistry:
             if name != self._path + entry.id:
                 raise EntryError("id is not the parameter's name")
         except EntryError as error:
-            log.error(json.dumps({"message": "a registry entry is refused", "name": name, "reason": str(error)}))
+            log.error("a registry entry is refused", extra={"parameter": name, "reason": str(error)})
             return None
         return entry
 
@@ -155,7 +155,7 @@ class SourceRegistry:
         try:
             discovered = self._source(entry).discover(organization_id)
         except (ReportFailure, Unavailable) as error:
-            log.warning(json.dumps({"message": "a schema cannot be discovered", "source": entry.id, "why": str(error)}))
+            log.warning("a schema cannot be discovered", extra={"source": entry.id, "reason": str(error)})
             if stored is not None:
                 return stored
             raise Unavailable(f"data source {entry.id}") from None
@@ -167,7 +167,7 @@ class SourceRegistry:
             content = self._client("s3").get_object(Bucket=self._bucket, Key=key)["Body"].read()
             return entry.declared(json.loads(content))
         except (*AWS_ERRORS, EntryError, ValueError) as error:
-            log.error(json.dumps({"message": "a declared schema is refused", "source": entry.id, "why": str(error)}))
+            log.error("a declared schema is refused", extra={"source": entry.id, "reason": str(error)})
             raise Unavailable(f"the declared schema of data source {entry.id}") from None
 
     def _stored(self, entry: SourceEntry, organization_id: str) -> tuple[float, SourceSchema | None]:

@@ -1,5 +1,6 @@
 """Accepting a report: check, store, queue. Exactly one report per key, whatever dies in between."""
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -15,6 +16,7 @@ from reporter.request import ReportRequest
 from reporter.row_filters import resolve
 from reporter.template import Template
 
+_log = logging.getLogger("reporter")
 ENDPOINT = "POST /v1/reports"
 
 
@@ -68,6 +70,7 @@ class _Acceptance:
         due = now + timedelta(seconds=self.ports.requeue_seconds)
         report = Report.accepted(self.ports.new_id(now), self.request, template, now, due)
         self.ports.reports.add(report, reserve(report.id))
+        _log.info("accepted", extra=report.traced())
         return report
 
     def find(self, record_id: str) -> Report | None:

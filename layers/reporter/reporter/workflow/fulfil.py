@@ -1,5 +1,6 @@
 """Fulfilling a report: claim, read, render, store, finish. Safe however often, late or concurrently it is asked to."""
 
+import logging
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from reporter.ports import Claimed, Clock, Documents, Events, ReportMissing, Rep
 from reporter.report import Report, ReportError, Status
 from reporter.workflow.lease import Lease
 
+_log = logging.getLogger("reporter")
 MAX_ERROR_CHARACTERS = 2000
 EXPIRED = ReportError("EXPIRED", "the report expired before it was made")
 
@@ -88,6 +90,7 @@ def fulfil(
         return
     except Unavailable as error:
         raise TryLater(limits.retry_delay_seconds, str(error)) from error
+    _log.info("begun", extra=report.traced())
     with Lease(report, ports.reports, ports.clock, limits.lease_seconds, limits.heartbeat_seconds, hide) as lease:
         try:
             ended: Report | None = _attempt(report, ports, limits, lease, deadline)
@@ -123,7 +126,7 @@ def _attempt(report: Report, ports: FulfilPorts, limits: FulfilLimits, lease: Le
         if lease.lost():
             raise ConditionFailed(f"report {report.id} is no longer this worker's")
         key = ports.document_key(report)
-        ports.documents.store(key, document, CONTENT_TYPES[report.output_format], deadline)
+        ports.documents.store(key, document, CONTENT_TYPES[report.output_format], deadline, report.correlation_id)
         return ports.reports.finish(report, key, document, rows, ports.clock())
     except (ReportFailure, RequestError, Unavailable) as error:
         if lease.lost():
@@ -144,6 +147,8 @@ def _reason(error: ReporterError) -> ReportError:
 
 
 def _publish(report: Report, ports: FulfilPorts, limits: FulfilLimits) -> None:
+    facts = {"status": str(report.status), "code": report.error.code if report.error else None}
+    _log.info("ended", extra={**report.traced(), **facts, "rows": report.rows, "bytes": report.size})
     try:
         ports.events.report_ended(report)
     except Unavailable as error:
