@@ -97,7 +97,9 @@ class Documents(Protocol):
         """A stored template. Raises ``ReportFailure`` TEMPLATE_UNAVAILABLE when it is missing or not those bytes."""
         ...
 
-    def store(self, key: str, document: Document, content_type: str, deadline: Deadline, correlation_id: str | None = None) -> None:
+    def store(
+        self, key: str, document: Document, content_type: str, deadline: Deadline, correlation_id: str | None = None
+    ) -> None:
         """Visible only when whole, never over another object. Raises ``ConditionFailed`` when other bytes are there,
 
         ``ReportFailure`` REPORT_TIMEOUT when the upload is not done by ``deadline``.

@@ -44,7 +44,9 @@ class DocumentBucket:
         """Store a small object under a new key; the same bytes may be there. Raises ``ConditionFailed`` for others."""
         self._put(key, content, content_type, hashlib.sha256(content).hexdigest())
 
-    def store(self, key: str, document: Document, content_type: str, deadline: Deadline, correlation_id: str | None = None) -> None:
+    def store(
+        self, key: str, document: Document, content_type: str, deadline: Deadline, correlation_id: str | None = None
+    ) -> None:
         """See ``ports.Documents.store``."""
         with TimedReader(document.path.open("rb", buffering=0), deadline) as body:
             try:
