@@ -6,7 +6,7 @@ BIN := .venv/bin
 PIP := -m pip install --quiet --disable-pip-version-check
 PATHS := PYTHONPATH=layers/reporter:.
 
-.PHONY: help demo up down token logs check lint types contracts validate test clean
+.PHONY: help demo up down token logs check lint types contracts validate test soak clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -59,6 +59,9 @@ validate: .venv-sam/ready ## The SAM template
 
 test: $(READY) ## All tests: unit, conformance, integration, template, end to end
 	$(BIN)/pytest
+
+soak: .venv/ready ## Chance for longer: ten minutes of fuzzing; seeds are printed, FUZZ_SEED=... runs one again
+	FUZZ_SECONDS=100 $(BIN)/pytest -s tests/fuzz
 
 clean: ## Remove what was built
 	rm -rf .venv .venv-* .aws-sam .local reports

@@ -24,7 +24,7 @@ def test_the_template_is_judged_as_expected(case: dict[str, Any]) -> None:
     if case["expected_code"] is None:
         checked = check(case["template"], case["outputFormat"].upper(), SCHEMAS)
         if "expected_fields" in case:
-            reads = {source: {t: list(c) for t, c in tables.items()} for source, tables in checked.reads.items()}
+            reads = {source: {t: sorted(c) for t, c in tables.items()} for source, tables in checked.reads.items()}
             assert reads == case["expected_fields"]
         return
     with pytest.raises(TemplateProblems) as error:

@@ -22,7 +22,10 @@ class Part:
 
 def parse_form(content_type: str, body: bytes) -> dict[str, Part]:
     """The parts by name. Raises ``RequestError`` TPL-0005."""
-    kind, options = parse_options_header(content_type)
+    try:
+        kind, options = parse_options_header(content_type)
+    except ValueError:
+        kind, options = b"", {}
     boundary = options.get(b"boundary")
     if kind != b"multipart/form-data" or not boundary:
         raise RequestError.at("TPL-0005", "Content-Type", "must be multipart/form-data with a boundary")

@@ -17,8 +17,8 @@ from reporter.schema import SourceSchema
 
 @dataclass(frozen=True, slots=True)
 class CheckedTemplate:
-    """``reads``: source → qualified table → sorted columns. ``tables``: source → the key the template's data goes by
-    (``table`` or ``schema__table``) → qualified table. ``notices``: what is allowed, but perhaps not meant.
+    """``reads``: source → qualified table → columns in the table's order. ``tables``: source → the key the template's data
+    goes by (``table`` or ``schema__table``) → qualified table. ``notices``: what is allowed, but perhaps not meant.
     """
 
     reads: Mapping[str, Mapping[str, tuple[str, ...]]]
@@ -74,7 +74,8 @@ def check(
         raise TemplateProblems(sorted(problems.found, key=lambda problem: (problem.line, problem.column)))
     reads: dict[str, dict[str, tuple[str, ...]]] = {}
     for (source, table), columns in sorted(reader.columns.items()):
-        reads.setdefault(source, {})[table] = tuple(sorted(columns))
+        known = schemas[source].tables[table] if schemas is not None else columns
+        reads.setdefault(source, {})[table] = tuple(name for name in known if name in columns)
     return CheckedTemplate(reads, reader.tables, tuple(_notices(tree, reader)))
 
 
