@@ -3,13 +3,15 @@
 import base64
 import json
 import uuid
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 from reporter.aws.clients import client
 from reporter.aws.report_items import item_of
 from reporter.aws.template_store import item_of as template_item
+from reporter.document import CONTENT_TYPES
 from reporter.report import Report
 from reporter.template import Template
 
@@ -66,7 +68,11 @@ class Answer:
 
 
 class World:
-    """Made inside ``mock_aws``."""
+    """Made inside ``mock_aws``. ``names``: of the tables, as they were made; ``client``: service name → boto3 client."""
+
+    client: Callable[[str], Any] = staticmethod(client)
+    names: Mapping[str, str] = {name: name for name in ("reports", "templates", "idempotency", "schemas")}
+    bucket = "documents"
 
     def __init__(self) -> None:
         dynamodb = client("dynamodb")
@@ -92,7 +98,7 @@ class World:
     def register_source(self, name: str, schema: dict[str, Any], **more: Any) -> None:
         """A source with a declared schema, shared by all organizations."""
         key = f"schemas/{name}.json"
-        client("s3").put_object(Bucket="documents", Key=key, Body=json.dumps(schema).encode())
+        self.add_object(key, json.dumps(schema).encode())
         entry = {
             "id": name,
             "type": "postgresql",
@@ -109,7 +115,7 @@ class World:
             "schemaKey": key,
             **more,
         }
-        client("ssm").put_parameter(
+        self.client("ssm").put_parameter(
             Name=f"/reporter/local/data-sources/{name}", Value=json.dumps(entry), Type="SecureString", Overwrite=True
         )
 
@@ -156,6 +162,21 @@ class World:
         kind = found.get("content-type", "")
         return Answer(answer["statusCode"], json.loads(text) if "json" in kind and text else text, found)
 
+    def fetch(self, url: str) -> Answer:
+        """What a presigned URL leads to: what it signs is what the answer carries."""
+        parts = urlsplit(url)
+        signed = parse_qs(parts.query)
+        assert parts.netloc == "documents.s3.us-east-1.amazonaws.com"
+        assert signed["X-Amz-Algorithm"] == ["AWS4-HMAC-SHA256"]
+        assert int(signed["X-Amz-Expires"][0]) <= 3600
+        body = client("s3").get_object(Bucket="documents", Key=parts.path.lstrip("/"))["Body"].read()
+        headers = {
+            "content-type": signed["response-content-type"][0],
+            "content-disposition": signed["response-content-disposition"][0],
+        }
+        assert headers["content-type"] in CONTENT_TYPES.values()
+        return Answer(200, body.decode(), headers)
+
     def upload(
         self,
         content: bytes | None,
@@ -172,16 +193,26 @@ class World:
 
     def add_template(self, template: Template) -> None:
         """As if it had been registered."""
-        client("dynamodb").put_item(TableName="templates", Item=template_item(template))
+        self.client("dynamodb").put_item(TableName=self.names["templates"], Item=template_item(template))
 
     def add_report(self, report: Report) -> None:
         """As if it had been accepted."""
-        client("dynamodb").put_item(TableName="reports", Item=item_of(report))
+        self.client("dynamodb").put_item(TableName=self.names["reports"], Item=item_of(report))
+
+    def add_object(self, key: str, content: bytes) -> None:
+        """An object in the project's bucket."""
+        self.client("s3").put_object(Bucket=self.bucket, Key=key, Body=content)
 
     def rows(self, table: str) -> list[dict[str, Any]]:
         """Everything a table holds."""
-        found: list[dict[str, Any]] = client("dynamodb").scan(TableName=table)["Items"]
+        found: list[dict[str, Any]] = self.client("dynamodb").scan(TableName=self.names[table])["Items"]
         return found
+
+    def age_keys(self, seconds: int) -> None:
+        """Let time pass for idempotency keys, by moving what is compared with the clock."""
+        for item in self.rows("idempotency"):
+            item["expiration"]["N"] = str(int(item["expiration"]["N"]) - seconds)
+            self.client("dynamodb").put_item(TableName=self.names["idempotency"], Item=item)
 
     def messages(self) -> list[dict[str, Any]]:
         """Receive what the queue holds, as the worker's event source would."""

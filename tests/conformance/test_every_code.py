@@ -1,7 +1,6 @@
 """The table of codes, row by row: what brings a code about, its status, what it points at, and that nothing is stored."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -11,7 +10,7 @@ from reporter.errors import CODES
 from reporter.report import Status
 
 from local.paths import ROOT
-from tests.conformance.test_api_cases import NOW, REPORT, break_down, finished, report_in, template_in
+from tests.conformance.test_api_cases import NOW, REPORT, add_finished, break_down, report_in, template_in
 from tests.conformance.test_idempotency_cases import in_flight
 from tests.sam_template import gateway_answer
 from tests.world import ORGANIZATION, TEMPLATE, Answer, World
@@ -97,13 +96,13 @@ def not_finished(world: World) -> Act:
 
 
 def expired(world: World) -> Act:
-    world.add_report(replace(finished(ORGANIZATION, "HTML"), expires_at=NOW - timedelta(seconds=1)))
+    add_finished(world, ORGANIZATION, "HTML", expires_at=NOW - timedelta(seconds=1))
     return lambda: world.call("GET", f"/v1/reports/{REPORT}/download", None, ORG)
 
 
 def already_over(what: str) -> Scene:
     def scene(world: World) -> Act:
-        world.add_report(finished(ORGANIZATION, "HTML"))
+        add_finished(world, ORGANIZATION, "HTML")
         return lambda: world.call("POST", f"/v1/reports/{REPORT}/{what}", None, ORG)
 
     return scene

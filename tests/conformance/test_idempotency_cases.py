@@ -6,16 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from botocore.exceptions import EndpointConnectionError
 from reporter.assembly import clock
-from reporter.aws.clients import client
 from reporter.exact_json import canonical_hash
 from reporter.idempotency import KeyedCall
 from reporter.request import ReportRequest
 from reporter.workflow.accept import ENDPOINT
 
 from functions.accept import app as accept
-from tests.conformance.test_api_cases import template_in
+from tests.conformance.test_api_cases import break_down, template_in
 from tests.world import ORGANIZATION, OTHER, TEMPLATE, Answer, World
 
 CASES = [json.loads(line) for line in (Path(__file__).parent / "idempotency.jsonl").read_text().splitlines()]
@@ -41,21 +39,22 @@ def send(world: World, step: dict[str, Any]) -> Answer:
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda c: c["id"])
-def test_the_case_holds(case: dict[str, Any], world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_case_holds(case: dict[str, Any], world: World) -> None:
+    run(case, world)
+
+
+def run(case: dict[str, Any], world: World) -> None:
+    """All steps of a case, from an empty store."""
     world.add_template(template_in(ORGANIZATION))
     saved: dict[str, str] = {}
     seen: set[str] = set()
     # One call first makes Powertools know its configuration, as in a warm container.
     world.call("POST", "/v1/reports", {"templateId": TEMPLATE, "filters": {}}, {"X-Organization-Id": OTHER})
     for step in case["steps"]:
-        prepare(world, step, monkeypatch)
-        with monkeypatch.context() as patch:
+        prepare(world, step)
+        with pytest.MonkeyPatch.context() as patch:
             if step.get("given") == "database down":
-
-                def fail(*_arguments: Any, **_named: Any) -> Any:
-                    raise EndpointConnectionError(endpoint_url="https://down")
-
-                patch.setattr(client("dynamodb"), "_make_api_call", fail)
+                break_down(patch, "dynamodb")
             answer = send(world, step)
         assert (answer.status, answer.code) == (step["expected_status"], step["expected_code"]), answer.body
         if answer.status == 201:
@@ -73,7 +72,7 @@ def test_the_case_holds(case: dict[str, Any], world: World, monkeypatch: pytest.
             seen.add(answer.body["id"])
 
 
-def prepare(world: World, step: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def prepare(world: World, step: dict[str, Any]) -> None:
     """Bring about what a step presupposes."""
     match step.get("given"):
         case "first request with k1 still running" | "an identical request without a key is still running":
@@ -83,27 +82,20 @@ def prepare(world: World, step: dict[str, Any], monkeypatch: pytest.MonkeyPatch)
         case "the template got a new version in between":
             world.add_template(replace(template_in(ORGANIZATION), version=2))
         case "301 s later":
-            later(301, monkeypatch)
+            world.age_keys(301)
         case None | "database back" | "database down":
             return
         case other:
             raise AssertionError(other)
 
 
-def later(seconds: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Move the time that stored expiries are compared with, by moving these."""
-    for item in client("dynamodb").scan(TableName="idempotency")["Items"]:
-        item["expiration"]["N"] = str(int(item["expiration"]["N"]) - seconds)
-        client("dynamodb").put_item(TableName="idempotency", Item=item)
-
-
-def test_a_derived_key_replays_only_within_its_window(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_derived_key_replays_only_within_its_window(world: World) -> None:
     world.add_template(template_in(ORGANIZATION))
     body, headers = {"templateId": TEMPLATE, "filters": {}}, {"X-Organization-Id": ORGANIZATION}
     first = world.call("POST", "/v1/reports", body, headers)
     second = world.call("POST", "/v1/reports", body, headers)
     assert second.body["id"] == first.body["id"]
-    later(301, monkeypatch)
+    world.age_keys(301)
     third = world.call("POST", "/v1/reports", body, headers)
     assert third.status == 201
     assert third.body["id"] != first.body["id"]

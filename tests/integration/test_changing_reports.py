@@ -17,7 +17,7 @@ from reporter.report import Report, ReportError, Status
 from reporter.workflow.fulfil import FulfilPorts, fulfil
 
 from functions.worker import app as worker
-from tests.conformance.test_api_cases import NOW, REPORT, finished, report_in, template_in
+from tests.conformance.test_api_cases import NOW, REPORT, add_finished, report_in, template_in
 from tests.wire import Wire, Worker, hearing, wired
 from tests.world import ORGANIZATION, OTHER, Answer, World
 
@@ -205,7 +205,7 @@ def test_a_finish_just_before_the_cancel_wins(world: World) -> None:
 
 
 def test_a_deleted_report_leaves_no_version_of_any_attempt(world: World) -> None:
-    world.add_report(finished(ORGANIZATION, "TXT"))
+    add_finished(world, ORGANIZATION, "TXT")
     neighbour = f"documents/{ORGANIZATION}/{REPORT}0/1.txt"
     for key in (f"documents/{ORGANIZATION}/{REPORT}/1.txt", f"documents/{ORGANIZATION}/{REPORT}/2.txt", neighbour):
         client("s3").put_object(Bucket="documents", Key=key, Body=b"again")
@@ -242,7 +242,7 @@ def test_a_derived_key_never_replays_a_deleted_report(world: World) -> None:
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("lost", range(6))
 def test_a_delete_that_lost_a_call_is_whole_after_another(world: World, lost: int, after: bool) -> None:
-    world.add_report(finished(ORGANIZATION, "TXT"))
+    add_finished(world, ORGANIZATION, "TXT")
     with wired(Wire(lost, after)) as wire:
         first = changed(world, "delete")
     assert len(wire.calls) > lost, wire.calls
