@@ -20,6 +20,8 @@ from reporter.language.parser import TemplateParser
 from reporter.language.render import render
 from reporter.schema import SourceSchema
 
+from tests.unit.formats.workbook_reading import calamine_values, from_text
+
 GUIDE = (Path(__file__).parents[2] / "docs" / "templates.md").read_text()
 NOW = datetime(2025, 3, 9, 7, 5, 2, tzinfo=UTC)
 BLOCK = re.compile(r"^```(\w+)(?: (\w+))?\n(.*?)\n```$", re.M | re.S)
@@ -74,10 +76,23 @@ def schema_of(source: str) -> SourceSchema:
     return SourceSchema(source, tables, tuple(sorted({name.split(".")[0] for name in tables if "." in name})))
 
 
-def made(example: Example) -> str:
+def shown_workbook(path: Path) -> str:
+    """Each sheet's name in brackets, its rows below."""
+    sheets = calamine_values(path)
+    shown = {
+        name: [" | ".join(str(int(v) if isinstance(v, float) and v.is_integer() else v) for v in row) for row in rows]
+        for name, rows in sheets.items()
+    }
+    return "\n".join(f"[{name}]\n" + "\n".join(rows) for name, rows in shown.items())
+
+
+def made(example: Example, folder: Path) -> str:
     output_format = "TXT" if example.word == "refused" else example.word.upper()
     check(example.template, output_format, {source: schema_of(source) for source in DATA})
     data = {source: {name.replace(".", "__"): rows for name, rows in tables.items()} for source, tables in DATA.items()}
+    if output_format == "XLSX":
+        assert from_text(folder / "made.xlsx", example.template, **data) == []
+        return shown_workbook(folder / "made.xlsx")
     pieces: list[str] = []
     warnings = render(example.template, output_format, data, pieces.append, now=NOW)
     assert warnings == []
@@ -85,14 +100,14 @@ def made(example: Example) -> str:
 
 
 @pytest.mark.parametrize("example", [e for e in EXAMPLES if e.word != "refused"], ids=lambda e: f"line {e.line}")
-def test_the_example_makes_the_document_beside_it(example: Example) -> None:
-    assert made(example).rstrip("\n") == example.text
+def test_the_example_makes_the_document_beside_it(example: Example, tmp_path: Path) -> None:
+    assert made(example, tmp_path).rstrip("\n") == example.text
 
 
 @pytest.mark.parametrize("example", [e for e in EXAMPLES if e.word == "refused"], ids=lambda e: f"line {e.line}")
-def test_the_example_is_refused_as_the_guide_says(example: Example) -> None:
+def test_the_example_is_refused_as_the_guide_says(example: Example, tmp_path: Path) -> None:
     with pytest.raises((TemplateProblems, ReportFailure)) as error:
-        made(example)
+        made(example, tmp_path)
     assert said_by(error.value) == example.text
 
 

@@ -131,7 +131,7 @@ class Press:
         self, report: Report, folder: Path, cancelled: Callable[[], bool], deadline: Deadline
     ) -> tuple[Document, RowCounts]:
         """See ``workflow.fulfil.Press.make``."""
-        if report.output_format in {"PDF", "XLSX"}:
+        if report.output_format == "PDF":
             raise ReportFailure("FORMAT_NOT_AVAILABLE", f"documents in {report.output_format} cannot be made yet")
         order = Order(
             template=self._documents.read_text(report.template_key, report.template_sha256),

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from python_calamine import CalamineWorkbook
 from reporter.document import Document
 from reporter.errors import ReportFailure, Unavailable
 from reporter.renderer.client import Renderer
@@ -268,8 +269,19 @@ def test_a_schema_that_never_stops_is_stopped(render: Rendering) -> None:
     assert failure.value.code in {"TEMPLATE_TIMEOUT", "TEMPLATE_MEMORY", "DOCUMENT_INVALID"}
 
 
-@pytest.mark.parametrize("output_format", ["PDF", "XLSX"])
+@pytest.mark.parametrize("output_format", ["PDF"])
 def test_formats_to_come_are_refused_before_anything_is_begun(render: Rendering, output_format: str) -> None:
     with pytest.raises(ReportFailure) as failure:
         render("<p>", output_format)
     assert failure.value.code == "FORMAT_NOT_AVAILABLE"
+
+
+def test_a_workbook_is_written_by_the_contained_child(render: Rendering) -> None:
+    rows = [(1, "Ana"), (Decimal("12345678901234567.89"), "=1+1")]
+    document = render("id;name\n{% for r in erp.t %}{{ r.a }};{{ r.b }}\n{% endfor %}", "XLSX", rows)
+    sheet = CalamineWorkbook.from_path(str(document.path)).get_sheet_by_index(0)
+    assert sheet.to_python() == [["id", "name"], [1, "Ana"], ["12345678901234567.89", "=1+1"]]
+    assert document.sha256 == hashlib.sha256(document.path.read_bytes()).hexdigest()
+    assert document.warnings[0].startswith("sheet Sheet1, cell A3: ")
+    with pytest.raises(ReportFailure, match="sheet Sheet1, cell A1: a text has 40000 characters"):
+        render("{{ erp.t.0.a }};x\n", "XLSX", [("x" * 40_000, 1)])

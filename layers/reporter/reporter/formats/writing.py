@@ -6,17 +6,17 @@ import os
 
 from reporter.errors import ReportFailure
 
-TEXT_FORMATS = frozenset({"TXT", "CSV", "XML", "HTML", "JSON"})
+AVAILABLE = frozenset({"TXT", "CSV", "XML", "HTML", "JSON", "XLSX"})
 
 
 def check_available(output_format: str) -> None:
     """Raises ``ReportFailure`` FORMAT_NOT_AVAILABLE for a format that templates may have, but nobody makes yet."""
-    if output_format not in TEXT_FORMATS:
+    if output_format not in AVAILABLE:
         raise ReportFailure("FORMAT_NOT_AVAILABLE", f"documents in {output_format} cannot be made yet")
 
 
 class DocumentWriter:
-    """``write`` takes text; beyond ``max_bytes`` it raises ``ReportFailure`` TEMPLATE_OUTPUT."""
+    """``write`` takes text, ``write_bytes`` bytes; beyond ``max_bytes`` it raises ``ReportFailure`` TEMPLATE_OUTPUT."""
 
     def __init__(self, descriptor: int, max_bytes: int) -> None:
         self._descriptor = descriptor
@@ -35,6 +35,10 @@ class DocumentWriter:
             content = text.encode()
         except UnicodeEncodeError:
             raise ReportFailure("DOCUMENT_INVALID", "the document holds half of a surrogate pair") from None
+        self.write_bytes(content)
+
+    def write_bytes(self, content: bytes) -> None:
+        """Append bytes."""
         self.size += len(content)
         if self.size > self._max_bytes:
             raise self._too_large()

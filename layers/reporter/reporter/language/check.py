@@ -7,9 +7,10 @@ from jinja2 import nodes
 from jinja2.exceptions import TemplateSyntaxError
 
 from reporter.errors import TemplateProblem, TemplateProblems
+from reporter.language.cells import SHEET_FILTER
 from reporter.language.environment import TemplateEnvironment
 from reporter.language.limits import DEFAULT_LIMITS, TemplateLimits
-from reporter.language.places import literal_text
+from reporter.language.places import WORKBOOKS, literal_text, mark_values
 from reporter.language.reads import Reader, problem_at
 from reporter.language.script import script_in
 from reporter.schema import SourceSchema
@@ -70,6 +71,7 @@ def check(
         reader.walk(tree)
     except RecursionError:
         problems.found.append(TemplateProblem("TPL-0007", "the template is nested too deeply", 1, 1))
+    _check_cells(tree, output_format, problems)
     if problems.found:
         raise TemplateProblems(sorted(problems.found, key=lambda problem: (problem.line, problem.column)))
     reads: dict[str, dict[str, tuple[str, ...]]] = {}
@@ -116,6 +118,19 @@ def _check_depth(tree: nodes.Template, limits: TemplateLimits) -> None:
             message = f"expressions are nested deeper than {limits.depth}"
             raise TemplateProblems([problem_at("TPL-0007", message, node, "")])
         pending.extend((child, depth + 1) for child in node.iter_child_nodes())
+
+
+def _check_cells(tree: nodes.Template, output_format: str, problems: "_Collected") -> None:
+    if output_format not in WORKBOOKS:
+        for sheet in tree.find_all(nodes.Filter):
+            if sheet.name == SHEET_FILTER:
+                problems.add("TPL-0007", "only workbooks (XLSX) have sheets", sheet, "sheet")
+        return
+    try:
+        mark_values(tree, output_format)
+    except TemplateSyntaxError as error:
+        place = error.lineno
+        problems.found.append(TemplateProblem("TPL-0007", str(error.message), int(place), getattr(place, "column", 1), ""))
 
 
 class _Collected:

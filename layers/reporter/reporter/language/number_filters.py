@@ -17,7 +17,7 @@ from reporter.language.numbers import (
     trimmed,
     whole_part,
 )
-from reporter.language.printing import NumberText, text_of
+from reporter.language.printing import NumberText, PlainNumber, text_of
 
 
 def percent_of(value: Any, total: Any) -> str:
@@ -31,7 +31,7 @@ def percent_of(value: Any, total: Any) -> str:
 
 def strip_zeros(value: Any) -> str:
     """``10.50`` becomes ``10.5``, ``1e3`` becomes ``1000``; nothing for null."""
-    return "" if value is None else NumberText(trimmed(number_for(value, "strip_zeros")))
+    return "" if value is None else PlainNumber(trimmed(number_for(value, "strip_zeros")))
 
 
 def floatformat(value: Any, places: Any = None) -> str:
@@ -44,8 +44,8 @@ def floatformat(value: Any, places: Any = None) -> str:
     number = number_for(value, "floatformat")
     wanted = -1 if places is None else whole_number_for(places, "floatformat", MAX_DECIMALS)
     if wanted < 0 and number == rounded(number, 0):
-        return NumberText(plain(rounded(number, 0)))
-    return NumberText(plain(rounded(number, abs(wanted))))
+        return PlainNumber(plain(rounded(number, 0)))
+    return PlainNumber(plain(rounded(number, abs(wanted))))
 
 
 _SAMPLE = re.compile(

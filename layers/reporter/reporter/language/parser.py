@@ -13,6 +13,7 @@ from jinja2.parser import Parser
 from reporter.language.aggregates import parse_aggregate, parse_last_item_by_group
 from reporter.language.arguments import call_problem
 from reporter.language.calculation import parse_calculation
+from reporter.language.cells import SHEET_FILTER
 from reporter.language.limits import TemplateLimits
 
 FORLOOP = {
@@ -91,6 +92,7 @@ class TemplateParser(Parser):
             "counter": lambda: self._parse_counter("counter"),
             "counter_show": lambda: self._parse_counter("counter_show"),
             "date_time": self._parse_date_time,
+            "sheet": self._parse_sheet,
             **{tag: (lambda tag=tag: parse_aggregate(self, tag)) for tag in AGGREGATE_TAGS},  # type: ignore[misc]
         }
 
@@ -221,6 +223,11 @@ class TemplateParser(Parser):
         line = next(self.stream).lineno
         layout = self.parse_expression()
         return self.shown(nodes.Filter(layout, "date_time", [], [], None, None, lineno=line))
+
+    def _parse_sheet(self) -> nodes.Node:
+        line = next(self.stream).lineno
+        name = self.parse_expression()
+        return self.shown(nodes.Filter(name, SHEET_FILTER, [], [], None, None, lineno=line))
 
     def _values_until_end(self, tag: str) -> list[nodes.Expr]:
         values = []

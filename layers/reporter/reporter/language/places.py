@@ -8,12 +8,24 @@ from collections.abc import Callable, Iterator
 
 from jinja2 import nodes
 
+from reporter.language.cells import mark_captured, mark_cells
 from reporter.language.printing import csv_delimiter
 
+WORKBOOKS = frozenset({"XLSX", "WORKBOOK"})
+"""A workbook from text, and the language's own name for the cells of a workbook that was designed as one."""
 
-def mark_places(tree: nodes.Template, output_format: str) -> None:
-    """Set ``place`` on every printed value of the tree."""
-    _mark(tree.body, _SCANNERS.get(output_format, _plain), "")
+
+def mark_values(tree: nodes.Template, output_format: str) -> None:
+    """Set ``place`` on every printed value of the tree; in workbooks the own text becomes cells and rows too.
+
+    Raises ``TemplateSyntaxError`` for what no workbook can hold.
+    """
+    if output_format == "XLSX":
+        mark_cells(tree, first_line_delimiter(tree))
+    elif output_format == "WORKBOOK":
+        mark_captured(tree)
+    else:
+        _mark(tree.body, _SCANNERS.get(output_format, _plain), "")
 
 
 def literal_text(body: list[nodes.Node]) -> Iterator[nodes.TemplateData]:

@@ -31,6 +31,12 @@ class NumberText(str):
     __slots__ = ()
 
 
+class PlainNumber(NumberText):
+    """A number printed as digits and a point: in a workbook it is a number still."""
+
+    __slots__ = ()
+
+
 class JsonText(str):
     """A JSON value as text: part of a JSON document as it is, text like any other elsewhere."""
 

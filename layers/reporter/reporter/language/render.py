@@ -13,14 +13,15 @@ from jinja2.runtime import LoopContext, Macro, new_context
 from reporter.errors import ReportFailure
 from reporter.language import comparisons, numbers
 from reporter.language.arguments import check_length
+from reporter.language.cells import SHEET_FILTER, cell_printers
 from reporter.language.compiler import TemplateCompiler
 from reporter.language.dates import format_date
 from reporter.language.environment import TemplateEnvironment
 from reporter.language.functions import FUNCTIONS
 from reporter.language.loops import keep_values_across_iterations
 from reporter.language.numbers import TemplateValueError, described, numeric, plain, rounded, trimmed
-from reporter.language.places import first_line_delimiter, mark_places
-from reporter.language.printing import NumberText, SafeText, printers, text_of
+from reporter.language.places import WORKBOOKS, first_line_delimiter, mark_values
+from reporter.language.printing import PlainNumber, SafeText, printers, text_of
 from reporter.language.rows import Row, Rows, as_dict, field
 from reporter.language.selection import AGGREGATES, last_item_by_group
 
@@ -49,8 +50,12 @@ def render(
     environment = TemplateEnvironment(text, data.keys(), filters=rendering.filters())
     try:
         tree = environment.syntax_tree(text)
-        mark_places(tree, output_format)
-        escapes = printers(output_format, formula_guard=formula_guard, delimiter=first_line_delimiter(tree))
+        delimiter = first_line_delimiter(tree)
+        mark_values(tree, output_format)
+        if output_format in WORKBOOKS:
+            escapes = cell_printers(output_format)
+        else:
+            escapes = printers(output_format, formula_guard=formula_guard, delimiter=delimiter)
         keep_values_across_iterations(tree)
         compiler = TemplateCompiler(environment, frozenset(FUNCTIONS))
         code = compile(compiler.code_of(tree), _CODE_NAME, "exec")
@@ -123,13 +128,14 @@ class _Rendering:
             "each": _each,
             "each pair": _each_pair,
             "captured": SafeText,
+            SHEET_FILTER: lambda name: name,
             "firstof": lambda values: next((value for value in values if value), None),
             "cycle": self._cycle,
             "counter": self._count,
             "counter_show": lambda names: sum(self._counters.get(text_of(name), 0) for name in names),
             "date_time": lambda layout: format_date(self._now, text_of(layout)),
             "calc operand": _calc_operand,
-            "calc result": lambda value: NumberText(trimmed(rounded(value, CALC_DECIMALS))),
+            "calc result": lambda value: PlainNumber(trimmed(rounded(value, CALC_DECIMALS))),
             "last_item_by_group": lambda rows, group, order, condition=None: last_item_by_group(
                 rows, group, order, condition
             ),

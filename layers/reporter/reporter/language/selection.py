@@ -17,7 +17,7 @@ from reporter.language.numbers import (
     rounded,
     trimmed,
 )
-from reporter.language.printing import NumberText, text_of
+from reporter.language.printing import PlainNumber, text_of
 from reporter.language.rows import Row, Rows, field_of, has_field, with_added
 
 AVERAGE_DECIMALS = 16
@@ -130,7 +130,7 @@ def numbers_in(rows: Any, name: str, condition: Condition | None) -> Iterator[Nu
 
 
 def _shown(number: Number, scale: int | None) -> str:
-    return NumberText(trimmed(number) if scale is None else plain(rounded(number, scale)))
+    return PlainNumber(trimmed(number) if scale is None else plain(rounded(number, scale)))
 
 
 def sum_by(rows: Any, name: str, condition: Condition | None, scale: int | None) -> str:
@@ -167,8 +167,8 @@ def max_by(rows: Any, name: str, condition: Condition | None, scale: int | None)
 def count_by(rows: Any, name: str, condition: Condition | None, scale: int | None) -> str:
     """``{% count_by %}``; ``name`` and ``scale`` are unused."""
     if condition is None:
-        return NumberText(len(rows) if isinstance(rows, Rows | list | tuple) else sum(1 for _row in rows_of(rows)))
-    return NumberText(sum(1 for row in rows_of(rows) if condition(row)))
+        return PlainNumber(len(rows) if isinstance(rows, Rows | list | tuple) else sum(1 for _row in rows_of(rows)))
+    return PlainNumber(sum(1 for row in rows_of(rows) if condition(row)))
 
 
 AGGREGATES = {"sum_by": sum_by, "avg_by": avg_by, "min_by": min_by, "max_by": max_by, "count_by": count_by}

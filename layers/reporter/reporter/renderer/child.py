@@ -3,7 +3,7 @@
 import json
 import os
 import resource
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -11,6 +11,8 @@ from zoneinfo import ZoneInfo
 from reporter.dataset import SpooledRows, data_for_template
 from reporter.errors import ReportFailure
 from reporter.formats.verifying import SCHEMA_ONLY, load_schema_checks, verify
+from reporter.formats.workbook.from_text import WorkbookFromText
+from reporter.formats.workbook.names import SheetNames
 from reporter.formats.writing import DocumentWriter
 from reporter.language.render import render
 from reporter.renderer.containment import Limits, enter_containment
@@ -25,7 +27,9 @@ Answer = dict[str, Any]
 
 def warm_up() -> None:
     """Load what Python loads at first use (codecs, zone data): a contained child cannot open files any more."""
-    for output_format in ("XML", "CSV", "JSON", "HTML", "TXT"):
+    # Its codec counts characters as spreadsheets do.
+    SheetNames().add("x")
+    for output_format in ("XML", "CSV", "JSON", "HTML", "TXT", "XLSX"):
         render("{% for x in range(2) sorted %}{{ 'é'|upper }}{% endfor %}", output_format, {}, len, now=datetime.now(UTC))
 
 
@@ -68,20 +72,25 @@ def _answer(descriptors: Sequence[int], held: int) -> Answer:
         for table in job["spool"]
     }
     writer = DocumentWriter(output, limits.output_bytes)
-    warnings: list[str] = []
-    if job["format"] != SCHEMA_ONLY:
-        warnings = render(
-            job["template"],
-            job["format"],
-            data_for_template(job["tables"], rows),
-            writer.write,
-            now=datetime.fromisoformat(job["now"]),
-            time_zone=job["timeZone"],
-            formula_guard=job["formulaGuard"],
-        )
+    warnings = [] if job["format"] == SCHEMA_ONLY else _write_document(job, data_for_template(job["tables"], rows), writer)
     verify(output, job["format"], job["xmlSchema"])
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     return {"size": writer.size, "sha256": writer.sha256, "warnings": warnings, "peakBytes": peak}
+
+
+def _write_document(job: Mapping[str, Any], data: Mapping[str, Any], writer: DocumentWriter) -> list[str]:
+    """The warnings."""
+    workbook = WorkbookFromText(writer) if job["format"] == "XLSX" else None
+    warnings = render(
+        job["template"],
+        job["format"],
+        data,
+        writer.write if workbook is None else workbook.write,
+        now=datetime.fromisoformat(job["now"]),
+        time_zone=job["timeZone"],
+        formula_guard=job["formulaGuard"],
+    )
+    return warnings if workbook is None else warnings + workbook.finish()
 
 
 def _send(result: int, answer: Answer) -> None:
