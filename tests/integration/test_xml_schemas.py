@@ -9,7 +9,7 @@ from reporter.aws.clients import client
 
 from functions.templates import app as templates
 from functions.worker import app as worker
-from tests.world import ORGANIZATION, World
+from tests.world import ORGANIZATION, Context, World
 
 ORG = {"X-Organization-Id": ORGANIZATION}
 HEAD = '<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema">'
@@ -124,7 +124,7 @@ def ended(world: World, template_id: str, before_the_worker: Any = lambda: None)
     body = {"templateId": template_id, "filters": {}}
     report = world.call("POST", "/v1/reports", body, {**ORG, "X-Idempotency": template_id}).body
     before_the_worker()
-    assert worker.handler({"Records": world.messages()}, None) == {"batchItemFailures": []}
+    assert worker.handler({"Records": world.messages()}, Context()) == {"batchItemFailures": []}
     found: dict[str, Any] = world.call("GET", f"/v1/reports/{report['id']}", None, ORG).body
     return found
 

@@ -58,10 +58,10 @@ REFUSED = [
 
 @pytest.mark.parametrize("text", REFUSED, ids=lambda text: text[:40])
 def test_it_is_refused_at_once_with_its_place(text: str) -> None:
-    started = time.monotonic()
+    started = time.process_time()
     with pytest.raises(TemplateProblems) as error:
         check(text, "TXT", SCHEMAS)
-    assert time.monotonic() - started < 5
+    assert time.process_time() - started < 5
     problem = error.value.problems[0]
     assert problem.line >= 1
     assert problem.column >= 1
@@ -78,9 +78,9 @@ BOMBS = [
 
 @pytest.mark.parametrize("text", BOMBS)
 def test_checking_never_computes(text: str) -> None:
-    started = time.monotonic()
+    started = time.process_time()
     check(text, "TXT", SCHEMAS)
-    assert time.monotonic() - started < 1
+    assert time.process_time() - started < 1
 
 
 @pytest.mark.parametrize(
