@@ -81,6 +81,9 @@ def test_every_value_comes_back_as_it_was(tmp_path_factory: pytest.TempPathFacto
         found = SpooledRows(descriptor, table.columns, table.offsets, table.starts)
         assert [exact(list(row)) for row in found.tuples()] == [exact(list(row)) for row in rows]
         assert [found.tuple_at(i) for i in range(len(rows))] == rows
+        for at in range(len(kinds)):
+            by_column = [exact(value) for _size, (column,) in found.batches([at]) for value in column.values()]
+            assert by_column == [exact(row[at]) for row in rows]
         assert len(found) == len(rows) == table.rows
     finally:
         os.close(descriptor)

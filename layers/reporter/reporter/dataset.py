@@ -13,13 +13,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timezone, tzinfo
 from decimal import Decimal
-from itertools import chain, repeat
+from functools import partial
+from itertools import chain, pairwise, repeat
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from reporter.errors import ReportFailure
-from reporter.language.rows import Rows
+from reporter.language.rows import Column, Rows
 
 BATCH_ROWS = 2000
 BATCHES_KEPT = 4
@@ -145,7 +146,16 @@ class SpooledRows(Rows):
             batch = self._kept[number] = list(self._read(number))
         return batch[position - self._starts[number]]
 
+    def batches(self, positions: Sequence[int]) -> Iterator[tuple[int, Sequence[Column]]]:
+        """A fresh pass by columns; only those at ``positions`` are decoded, and each when its values are asked for."""
+        for number, (start, end) in enumerate(pairwise(self._starts)):
+            encoded = self._encoded(number)
+            yield end - start, [_column(*encoded[position]) for position in positions]
+
     def _read(self, number: int) -> Iterator[Values]:
+        return _decoded(self._encoded(number))
+
+    def _encoded(self, number: int) -> tuple[Encoded, ...]:
         start, end = self._offsets[number], self._offsets[number + 1]
         content = b""
         while len(content) < end - start:
@@ -153,7 +163,12 @@ class SpooledRows(Rows):
             if not piece:
                 raise EOFError("the spool is shorter than it was written")
             content += piece
-        return _decoded(marshal.loads(content))
+        columns: tuple[Encoded, ...] = marshal.loads(content)
+        return columns
+
+
+def _column(kind: str, content: Any) -> Column:
+    return Column(partial(_DECODERS[kind], content), content if kind == "texts of decimals" else None)
 
 
 def data_for_template(

@@ -5,11 +5,12 @@ Nothing is folded at compile time, no Python attribute of a value is ever looked
 
 from collections.abc import Callable
 from io import StringIO
-from typing import Any
 
 from jinja2 import nodes
 from jinja2.compiler import CodeGenerator, Frame
 from jinja2.environment import Environment
+
+from reporter.language.row_loops import RowLoop
 
 _OPERATORS = {
     "Add": "r_add",
@@ -30,6 +31,20 @@ _COMPARISONS = {
     "in": "r_contains({a}, {b})",
     "notin": "not r_contains({a}, {b})",
 }
+
+_MEMBERS = {
+    "index": "({at} + 1)",
+    "index0": "{at}",
+    "revindex": "({count} - {at})",
+    "revindex0": "({count} - {at} - 1)",
+    "first": "({at} == 0)",
+    "last": "({at} == {count} - 1)",
+    "length": "{count}",
+    "depth": "1",
+    "depth0": "0",
+}
+MAX_JOINED = 64
+"""So many texts and values become one piece; more would hold too much at once."""
 
 
 class TemplateCompiler(CodeGenerator):
@@ -64,18 +79,93 @@ class TemplateCompiler(CodeGenerator):
 
     # -- printing -------------------------------------------------------------------------------------------------
 
-    def _output_child_to_const(self, node: nodes.Expr, frame: Frame, finalize: Any) -> str:
-        """Only the template's own text is constant; folding a value would mean running it."""
-        if not isinstance(node, nodes.TemplateData):
-            raise nodes.Impossible
-        return node.data
+    def visit_Output(self, node: nodes.Output, frame: Frame) -> None:  # noqa: N802
+        """Text and values that follow one another are one piece. Nothing is folded: that would mean running it."""
+        for start in range(0, len(node.nodes), MAX_JOINED):
+            pieces = node.nodes[start : start + MAX_JOINED]
+            opening = "yield " if frame.buffer is None else f"{frame.buffer}.append("
+            alone = len(pieces) == 1
+            self.writeline(opening + ("" if alone else '"".join(('), pieces[0])
+            self.indent()
+            for piece in pieces:
+                if not alone:
+                    self.newline(piece)
+                self._write_piece(piece, frame)
+                self.write("" if alone else ",")
+            self.outdent()
+            self.write(("" if alone else "))") + ("" if frame.buffer is None else ")"))
 
-    def _output_child_pre(self, node: nodes.Expr, frame: Frame, finalize: Any) -> None:
+    def _write_piece(self, node: nodes.Expr, frame: Frame) -> None:
         place = getattr(node, "place", "plain") if getattr(node, "escaped", True) else "raw"
-        self.write(f"r_print_{place}(")
+        if isinstance(node, nodes.TemplateData):
+            self.write(repr(node.data))
+        elif hasattr(node, "slot"):
+            self.visit(node, frame)
+        else:
+            self.write(f"r_print_{place}(")
+            self.visit(node, frame)
+            self.write(")")
 
-    def _output_child_post(self, node: nodes.Expr, frame: Frame, finalize: Any) -> None:
-        self.write(")")
+    # -- loops ----------------------------------------------------------------------------------------------------
+
+    def visit_For(self, node: nodes.For, frame: Frame) -> None:  # noqa: N802
+        """Over tuples where the loop needs no rows: batches, and in each batch its tuples."""
+        loop: RowLoop | None = getattr(node, "row_loop", None)
+        if loop is None:
+            super().visit_For(node, frame)
+            return
+        body, otherwise = frame.inner(), frame.inner()
+        body.loop_frame = True
+        body.symbols.declare_parameter("loop")
+        body.symbols.analyze_node(node, for_branch="test")
+        body.symbols.analyze_node(node, for_branch="body")
+        otherwise.symbols.analyze_node(node, for_branch="else")
+        number, slots = loop.number, range(len(loop.slots))
+        self.writeline(f"all_{number} = ", node)
+        self.visit(node.iter, frame)
+        if loop.counts:
+            self.writeline(f"count_{number} = len(all_{number})")
+        if node.else_:
+            self.writeline(f"empty_{number} = True")
+        self.writeline("_loop_vars = {}")
+        self.writeline(f"for late, batch_{number} in r_batches(all_{number}, {tuple(loop.slots)!r}, {loop.counts}):", node)
+        self.indent()
+        self.writeline("".join(f"late_{number}_{slot}, " for slot in slots) + "= late")
+        values = "".join(f"value_{number}_{slot}, " for slot in slots) + (f"at_{number}" if loop.counts else "")
+        self.writeline(f"for {values} in batch_{number}:", node)
+        self.indent()
+        self.enter_frame(body)
+        if node.test is not None:
+            self.writeline("if not (", node.test)
+            self.visit(node.test, body)
+            self.write("): continue")
+        if node.else_:
+            self.writeline(f"empty_{number} = False")
+        self.blockvisit(node.body, body)
+        self.outdent(2)
+        self.leave_frame(body)
+        if node.else_:
+            self.writeline(f"if empty_{number}:")
+            self.indent()
+            self.enter_frame(otherwise)
+            self.blockvisit(node.else_, otherwise)
+            self.leave_frame(otherwise)
+            self.outdent()
+        if self._assign_stack:
+            self._assign_stack[-1].difference_update(body.symbols.stores)
+
+    def _write_slot(self, node: nodes.Node) -> bool:
+        """A field of a loop's rows, or a member of ``loop``: a local variable. False for every other node."""
+        if hasattr(node, "slot"):
+            number, slot = node.slot
+            value, late = f"value_{number}_{slot}", f"late_{number}_{slot}"
+            self.write(f"({value} if {late} is None else {late}({value}))")
+        elif hasattr(node, "member"):
+            number, name = node.member
+            self.write(_MEMBERS[name].format(at=f"at_{number}", count=f"count_{number}"))
+        else:
+            return False
+        return True
 
     # -- names and values -----------------------------------------------------------------------------------------
 
@@ -92,10 +182,13 @@ class TemplateCompiler(CodeGenerator):
 
     def visit_Getattr(self, node: nodes.Getattr, frame: Frame) -> None:  # noqa: N802
         """``a.b``."""
-        self._call("r_field", frame, node.node, nodes.Const(node.attr))
+        if not self._write_slot(node):
+            self._call("r_field", frame, node.node, nodes.Const(node.attr))
 
     def visit_Getitem(self, node: nodes.Getitem, frame: Frame) -> None:  # noqa: N802
         """``a[b]`` and ``a.0``."""
+        if self._write_slot(node):
+            return
         if getattr(node, "loop_value", False) and isinstance(node.node, nodes.Name):
             value = f"{frame.symbols.ref(node.node.name)}[{node.arg.value!r}]"  # type: ignore[attr-defined]
             for row in self._row_variables:

@@ -1,10 +1,13 @@
 """Text that a spreadsheet would run as a formula, and how it is made plain text."""
 
 import re
+import string
 import unicodedata
 
+HARMLESS_STARTS = frozenset(["", *string.ascii_letters, *string.digits])
 _START = frozenset("=+-@")
-_LINE_STARTS = frozenset("\t\r\n")
+# No number and no phone number begins with these.
+_ALWAYS_GUARDED = frozenset("\t\r\n=@")
 _BLANKS = re.compile(
     # White space, control characters, then what takes no room: soft hyphen, joiners, marks of direction, fillers,
     # variation selectors, tags.
@@ -19,9 +22,9 @@ _PHONE_DIGITS = range(7, 16)
 def guarded(text: str) -> str:
     """A leading apostrophe before text that would be a formula; plain numbers and phone numbers stay as they are."""
     first = text[:1]
-    if (first.isalnum() and first.isascii()) or not text:
+    if first in HARMLESS_STARTS:
         return text
-    if first in _LINE_STARTS:
+    if first in _ALWAYS_GUARDED:
         return "'" + text
     blanks = _BLANKS.match(text)
     visible = text[blanks.end() if blanks else 0 :][:1]

@@ -3,15 +3,17 @@
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from decimal import Decimal, DecimalException
+from functools import partial
 from types import CodeType
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from jinja2.exceptions import TemplateRuntimeError, TemplateSyntaxError
-from jinja2.runtime import LoopContext, Macro, new_context
+from jinja2.runtime import new_context
 
 from reporter.errors import ReportFailure
 from reporter.language import comparisons, numbers
+from reporter.language.access import each, each_pair, element_of, field_in, part_of, row_field_or
 from reporter.language.arguments import check_length
 from reporter.language.cells import SHEET_FILTER, cell_printers
 from reporter.language.compiler import TemplateCompiler
@@ -19,10 +21,11 @@ from reporter.language.dates import format_date
 from reporter.language.environment import TemplateEnvironment
 from reporter.language.functions import FUNCTIONS
 from reporter.language.loops import keep_values_across_iterations
-from reporter.language.numbers import TemplateValueError, described, numeric, plain, rounded, trimmed
+from reporter.language.numbers import TemplateValueError, described, numeric, rounded, trimmed
 from reporter.language.places import WORKBOOKS, first_line_delimiter, mark_values
-from reporter.language.printing import PlainNumber, SafeText, printers, text_of
-from reporter.language.rows import Row, Rows, as_dict, field
+from reporter.language.printing import PlainNumber, Printer, SafeText, place_printers, text_of
+from reporter.language.row_batches import row_batches
+from reporter.language.row_loops import mark_row_loops
 from reporter.language.selection import AGGREGATES, last_item_by_group
 
 CHARACTERS_PER_WRITE = 1 << 16
@@ -51,12 +54,14 @@ def render(
     try:
         tree = environment.syntax_tree(text)
         delimiter = first_line_delimiter(tree)
+        escapes: Mapping[str, Printer]
         mark_values(tree, output_format)
         if output_format in WORKBOOKS:
-            escapes = cell_printers(output_format)
+            escapes = {place: Printer(one) for place, one in cell_printers(output_format).items()}
         else:
-            escapes = printers(output_format, formula_guard=formula_guard, delimiter=delimiter)
+            escapes = place_printers(output_format, formula_guard=formula_guard, delimiter=delimiter)
         keep_values_across_iterations(tree)
+        mark_row_loops(tree)
         compiler = TemplateCompiler(environment, frozenset(FUNCTIONS))
         code = compile(compiler.code_of(tree), _CODE_NAME, "exec")
     except TemplateSyntaxError as error:
@@ -125,8 +130,8 @@ class _Rendering:
     def filters(self) -> dict[str, Callable[..., Any]]:
         """The tags that are filters inside."""
         return {
-            "each": _each,
-            "each pair": _each_pair,
+            "each": each,
+            "each pair": each_pair,
             "captured": SafeText,
             SHEET_FILTER: lambda name: name,
             "firstof": lambda values: next((value for value in values if value), None),
@@ -145,7 +150,7 @@ class _Rendering:
             },
         }
 
-    def names(self, escapes: Mapping[str, Callable[[Any], str]]) -> dict[str, Any]:
+    def names(self, escapes: Mapping[str, Printer]) -> dict[str, Any]:
         """What the generated code calls."""
         return {
             "Decimal": Decimal,
@@ -162,13 +167,14 @@ class _Rendering:
             "r_less_equal": comparisons.less_equal,
             "r_contains": comparisons.contains,
             "r_concat": _concat,
-            "r_field": _field,
-            "r_item": _item,
-            "r_slice": _slice,
-            "r_either": _either,
+            "r_field": field_in,
+            "r_item": element_of,
+            "r_slice": part_of,
+            "r_either": row_field_or,
             "r_condition": self._condition,
             "r_functions": FUNCTIONS,
-            **{f"r_print_{place}": escape for place, escape in escapes.items()},
+            "r_batches": partial(row_batches, escapes),
+            **{f"r_print_{place}": printer.one for place, printer in escapes.items()},
         }
 
     def _condition(self, test: Callable[[Any], Any], line: int) -> Callable[[Any], bool]:
@@ -197,39 +203,6 @@ class _Rendering:
             self._counters[name] = self._counters.get(name, 0) + 1
 
 
-def _each(value: Any, order: str | None = None) -> Any:
-    """What a loop runs over; nothing for null."""
-    if value is None:
-        return ()
-    if isinstance(value, Row):
-        value = list(as_dict(value))
-    elif isinstance(value, dict):
-        value = list(value)
-    elif not isinstance(value, Rows | list | tuple | str | range):
-        raise TemplateValueError(f"a loop needs a list, not {described(value)}")
-    if order == "reversed":
-        return value.backwards() if isinstance(value, Rows) else list(value)[::-1]
-    return _sorted(value) if order == "sorted" else value
-
-
-def _each_pair(value: Any, order: str | None = None) -> Any:
-    """What a loop with two names runs over: the members of an object, or pairs."""
-    if isinstance(value, Row):
-        value = as_dict(value)
-    return _each(list(value.items()) if isinstance(value, dict) else value, order)
-
-
-def _sorted(values: Any) -> list[Any]:
-    from functools import cmp_to_key
-
-    def compare(a: Any, b: Any) -> int:
-        if isinstance(a, tuple) and isinstance(b, tuple):
-            return next((order for order in map(compare, a, b) if order), 0)
-        return -1 if comparisons.less(a, b) else int(comparisons.less(b, a))
-
-    return sorted(values, key=cmp_to_key(compare))
-
-
 def _calc_operand(value: Any) -> numbers.Number:
     if value is None:
         return 0
@@ -243,58 +216,3 @@ def _concat(*values: Any) -> str:
     texts = list(map(text_of, values))
     check_length(sum(map(len, texts)))
     return "".join(texts)
-
-
-def _field(value: Any, name: str) -> Any:
-    """``value.name``: columns of rows, members of objects; null stays null."""
-    kind = type(value)
-    if kind is Row:
-        return field(value, name)
-    if kind is dict:
-        return value.get(name)
-    if value is None:
-        return None
-    if isinstance(value, Mapping):
-        return value.get(name)
-    if kind is LoopContext:
-        return getattr(value, name)
-    raise TemplateValueError(f"{described(value)} has no field {name}")
-
-
-def _item(value: Any, key: Any) -> Any:
-    """``value[key]`` and ``value.0``; null past either end."""
-    if value is None:
-        return None
-    if isinstance(key, str):
-        return _field(value, key)
-    if isinstance(value, Mapping | Row):
-        return _field(value, text_of(key))
-    if isinstance(value, Macro | LoopContext) or not isinstance(value, Rows | list | tuple | range):
-        raise TemplateValueError(f"{described(value)} has no element {text_of(key)}")
-    number = numeric(key)
-    if number is None or number != int(number):
-        raise TemplateValueError(f"a list has no element {plain(number) if number is not None else described(key)}")
-    index = int(number)
-    if isinstance(value, Rows):
-        return value[index]
-    return value[index] if -len(value) <= index < len(value) else None
-
-
-def _slice(value: Any, start: Any, stop: Any, step: Any) -> Any:
-    bounds = [None if bound is None else int(numbers.operand(bound, "a slice")) for bound in (start, stop, step)]
-    if bounds[2] == 0:
-        raise TemplateValueError("the step of a slice must not be 0")
-    if value is None:
-        return None
-    if isinstance(value, str | list | tuple):
-        return value[slice(*bounds)]
-    if isinstance(value, Rows):
-        return [value[index] for index in range(len(value))[slice(*bounds)]]
-    raise TemplateValueError(f"{described(value)} cannot be sliced")
-
-
-def _either(row: Any, name: str, outer: Any) -> Any:
-    """A name in an aggregate's condition: the row's field where the row has one, else the variable outside."""
-    if type(row) is Row:
-        return field(row, name) if name in row._positions else outer
-    return row[name] if isinstance(row, Mapping) and name in row else outer

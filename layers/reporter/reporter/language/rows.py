@@ -1,8 +1,12 @@
 """How rows look to a template: plain data, whatever their columns are called."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from itertools import islice
 from typing import Any
+
+_ROWS_AT_ONCE = 1000
 
 
 class Row:
@@ -68,6 +72,27 @@ def with_added(row: Row, value: Any, positions: Mapping[str, int]) -> Row:
     return Row(positions, (*row._values, value))
 
 
+class Column:
+    """One column of a batch of rows. ``decimals``: the values' own texts where all are decimals or null, else None.
+
+    Its values are made when they are first asked for: what is only printed never becomes a decimal.
+    """
+
+    __slots__ = ("_make", "_values", "decimals")
+
+    def __init__(self, make: Callable[[], Iterable[Any]], decimals: Sequence[str | None] | None = None) -> None:
+        self._make = make
+        self._values: Sequence[Any] | None = None
+        self.decimals = decimals
+
+    def values(self) -> Sequence[Any]:
+        """The values, in the order of the rows."""
+        if self._values is None:
+            made = self._make()
+            self._values = made if isinstance(made, tuple | list) else list(made)
+        return self._values
+
+
 class Rows(ABC):
     """A table of rows at any size: loop over it any number of times, index it, measure it.
 
@@ -86,6 +111,13 @@ class Rows(ABC):
     @abstractmethod
     def tuple_at(self, index: int) -> tuple[Any, ...] | None:
         """The row at ``index`` (from 0; negative from the end), or None past either end."""
+
+    def batches(self, positions: Sequence[int]) -> Iterator[tuple[int, Sequence[Column]]]:
+        """A fresh pass by columns: how many rows, and the columns at these positions."""
+        rows = self.tuples()
+        while batch := list(islice(rows, _ROWS_AT_ONCE)):
+            columns = list(zip(*batch, strict=True))
+            yield len(batch), [Column(partial(tuple, columns[position])) for position in positions]
 
     def __iter__(self) -> Iterator[Row]:
         positions = {name: position for position, name in enumerate(self.columns)}
