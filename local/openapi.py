@@ -50,17 +50,19 @@ def _operation(path: str, method: str, generated: dict[str, Any]) -> dict[str, A
             },
         },
     }
-    if method == "post" and not path.endswith(("/cancel", "/retry")):
+    if method == "post" and not path.endswith(("/cancel", "/retry", "/preview")):
         key = {"name": "X-Idempotency", "in": "header", "required": False, "schema": {"type": "string", "maxLength": 255}}
         parameters.append(key)
     if (path, method) == ("/v1/reports", "post"):
         made["requestBody"] = {"required": True, "content": {"application/json": {"schema": _request()}}}
     elif path.startswith("/v1/templates") and method in {"post", "patch"}:
-        made["requestBody"] = {"required": True, "content": {"multipart/form-data": {"schema": _form()}}}
+        made["requestBody"] = {"required": True, "content": {"multipart/form-data": {"schema": _form(path)}}}
     return made
 
 
 def _success(path: str, method: str) -> dict[str, Any]:
+    if path.endswith("/preview"):
+        return {"200": {"description": "The document", "content": {"application/json": {"schema": _preview()}}}}
     if path.endswith("/download"):
         return {"302": {"description": "To the document"}, "200": {"description": "With redirect=false: the link"}}
     if path.endswith(("/cancel", "/retry")):
@@ -84,8 +86,34 @@ def _request() -> dict[str, Any]:
     }
 
 
-def _form() -> dict[str, Any]:
+def _preview() -> dict[str, Any]:
     text = {"type": "string"}
+    return {
+        "type": "object",
+        "required": ["outputFormat", "contentType", "encoding", "content", "rows", "truncated", "warnings"],
+        "properties": {
+            "outputFormat": text,
+            "contentType": text,
+            "encoding": {"enum": ["utf-8", "base64"], "description": "How content is written: base64 for PDF and XLSX"},
+            "content": text,
+            "rows": {"type": "integer", "description": "Rows read, over all tables"},
+            "truncated": {"type": "boolean", "description": "Whether rows or bytes were left out; warnings say which"},
+            "warnings": {"type": "array", "items": text},
+        },
+    }
+
+
+def _form(path: str) -> dict[str, Any]:
+    text = {"type": "string"}
+    more: dict[str, Any] = {}
+    if path.endswith("/preview"):
+        more = {
+            "data": {**text, "description": "JSON: source, table, rows; then no data source is read"},
+            "filters": {
+                **text,
+                "description": "JSON, as in a report's request: the first rows of the data sources that stay",
+            },
+        }
     return {
         "type": "object",
         "properties": {
@@ -93,6 +121,7 @@ def _form() -> dict[str, Any]:
             "outputFormat": {"enum": ["HTML", "PDF", "XML", "CSV", "TXT", "JSON", "XLSX"]},
             "description": text,
             "timeZone": text,
+            **more,
             "formulaGuard": {"enum": ["true", "false"]},
             "expiresAfterDays": text,
             "schema": {

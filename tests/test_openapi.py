@@ -6,6 +6,7 @@ from typing import Any
 
 from functions.accept import app as accept
 from functions.data_sources import app as data_sources
+from functions.preview import app as preview
 from functions.reports import app as reports
 from functions.status import app as status
 from functions.templates import app as templates
@@ -13,7 +14,7 @@ from local.openapi import FILE, text_of
 from tests.sam_template import routes
 from tests.world import World
 
-RESOLVERS: list[Any] = [door.app for door in (accept, reports, status, templates, data_sources)]
+RESOLVERS: list[Any] = [door.app for door in (accept, reports, status, preview, templates, data_sources)]
 
 
 def deployed_routes() -> set[tuple[str, str]]:

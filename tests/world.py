@@ -17,6 +17,7 @@ from reporter.template import Template
 
 from functions.accept import app as accept
 from functions.data_sources import app as data_sources
+from functions.preview import app as preview
 from functions.reports import app as reports
 from functions.status import app as status
 from functions.templates import app as templates
@@ -30,6 +31,7 @@ CUSTOMERS = {"id": "uuid", "name": "text", "region": "text", "active": "boolean"
 DOORS: dict[str, Any] = {
     "functions/accept": accept,
     "functions/data_sources": data_sources,
+    "functions/preview": preview,
     "functions/reports": reports,
     "functions/status": status,
     "functions/templates": templates,
@@ -90,7 +92,7 @@ class World:
     @staticmethod
     def forget_sources() -> None:
         """The doors are warm containers; a new world is a new day."""
-        registries: list[Any] = [accept.ports.sources, templates.ports.sources, data_sources.registry]
+        registries: list[Any] = [accept.ports.sources, templates.ports.sources, data_sources.registry, preview.registry]
         for registry in registries:
             registry._entries = None
             registry._schemas.clear()

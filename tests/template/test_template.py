@@ -20,6 +20,7 @@ MODELS: dict[str, type[settings.Settings]] = {
     "ReportsFunction": settings.ReportSettings,
     "StatusFunction": settings.StatusSettings,
     "TemplatesFunction": settings.TemplateSettings,
+    "PreviewFunction": settings.PreviewSettings,
     "DataSourcesFunction": settings.DataSourceSettings,
     "AuthorizerFunction": settings.AuthorizerSettings,
 }
@@ -92,6 +93,12 @@ def test_no_function_may_do_everything(name: str) -> None:
         actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
         assert not any("*" in action for action in actions)
         assert statement["Resource"] != "*"
+
+
+def test_a_preview_has_not_one_right_to_write() -> None:
+    for statement in statements("PreviewFunction"):
+        actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
+        assert all(action.partition(":")[2].startswith(("Get", "Decrypt")) for action in actions)
 
 
 def test_the_queue_outlives_the_worker_and_the_dead_letter_queue_the_queue() -> None:

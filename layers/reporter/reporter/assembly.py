@@ -12,7 +12,7 @@ def clock() -> datetime:
     return datetime.now(UTC)
 
 
-def source_registry(settings: SourceSettings) -> SourceRegistry:
+def source_registry(settings: SourceSettings, *, keeps_schemas: bool = True) -> SourceRegistry:
     """The registry of data sources as the settings have it."""
     return SourceRegistry(
         client,
@@ -25,4 +25,5 @@ def source_registry(settings: SourceSettings) -> SourceRegistry:
         read_seconds=settings.source_read_seconds,
         allow_private=settings.allow_private_sources,
         networks=settings.source_networks.split(","),
+        keeps_schemas=keeps_schemas,
     )

@@ -132,6 +132,21 @@ class TemplateSettings(SourceSettings):
     max_answer_bytes: UpTo6MB = 4 * 1024 * 1024
 
 
+class PreviewSettings(SourceSettings):
+    """Previews. ``preview_rows``: of each table; ``preview_output_bytes``: of the document, of which an answer shows
+    ``preview_answer_bytes``; ``preview_seconds`` end reading and rendering, well before API Gateway's 29.
+    """
+
+    max_upload_bytes: Annotated[int, Field(gt=0, le=4_500_000)] = 4 * 1024 * 1024
+    max_schema_bytes: Positive = 1024 * 1024
+    preview_rows: Positive = 100
+    preview_seconds: Annotated[int, Field(gt=0, le=20)] = 18
+    preview_memory_bytes: Positive = 256 * 1024 * 1024
+    preview_spool_bytes: Positive = 64 * 1024 * 1024
+    preview_output_bytes: Positive = 8 * 1024 * 1024
+    preview_answer_bytes: Annotated[int, Field(gt=0, le=700_000)] = 512 * 1024
+
+
 class AuthorizerSettings(Settings):
     """Who may call. With ``access_control`` on, issuer, audience and key set must be named."""
 

@@ -14,10 +14,13 @@ def description() -> str:
 
 @cache
 def _routes() -> list[tuple[re.Pattern[str], list[str]]]:
-    paths = json.loads(description())["paths"]
+    paths = dict(sorted(json.loads(description())["paths"].items(), key=lambda path: path[0].count("{")))
     return [(re.compile(re.sub(r"\{\w+\}", "[^/]+", path)), sorted(map(str.upper, known))) for path, known in paths.items()]
 
 
 def methods_of(path: str) -> list[str]:
-    """The methods of a path, whichever door has them; empty where there is no such route."""
-    return sorted({method for pattern, known in _routes() if pattern.fullmatch(path) for method in known})
+    """The methods of a path, whichever door has them; empty where there is no such route.
+
+    As for the gateway, fixed parts of a path go before parameters.
+    """
+    return next((known for pattern, known in _routes() if pattern.fullmatch(path)), [])

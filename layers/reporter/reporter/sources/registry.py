@@ -33,7 +33,10 @@ log = logging.getLogger("reporter")
 
 
 class SourceRegistry:
-    """``client``: service name → boto3 client. Times in seconds. ``networks``: private CIDR blocks sources may be in."""
+    """``client``: service name → boto3 client. Times in seconds. ``networks``: private CIDR blocks sources may be in.
+
+    ``keeps_schemas``: whether what is discovered is stored for others.
+    """
 
     def __init__(
         self,
@@ -48,8 +51,10 @@ class SourceRegistry:
         read_seconds: int,
         allow_private: bool,
         networks: Sequence[str] = (),
+        keeps_schemas: bool = True,
     ) -> None:
         self._client = client
+        self._keeps_schemas = keeps_schemas
         self._path = f"/reporter/{stage}/data-sources/"
         self._schema_table = schema_table
         self._bucket = bucket
@@ -182,6 +187,8 @@ class SourceRegistry:
         return time.time() - float(item["discovered"]["N"]), SourceSchema.from_json(entry.id, value)
 
     def _store(self, entry: SourceEntry, organization_id: str, schema: SourceSchema, *, discovered: int) -> None:
+        if not self._keeps_schemas:
+            return
         item = {
             "source": {"S": _stored_name(entry, organization_id)},
             "entry": {"S": entry.fingerprint},

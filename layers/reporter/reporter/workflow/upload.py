@@ -1,43 +1,25 @@
 """Registering and changing templates: nothing that cannot render is accepted, and versions never change."""
 
 import hashlib
-import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Protocol
 
 from reporter.document import CONTENT_TYPES
-from reporter.errors import ConditionFailed, FieldProblem, ReportFailure, RequestError, Unavailable
+from reporter.errors import ConditionFailed, ReportFailure, RequestError, Unavailable
 from reporter.exact_json import canonical_hash
 from reporter.idempotency import Idempotency, KeyedCall, Reservation
 from reporter.language.check import CheckedTemplate, check, decoded
 from reporter.ports import Clock, Sources
-from reporter.request import parse_time_zone
 from reporter.template import Template, Version
-from reporter.workflow.xml_schema import CONTENT_TYPE, XmlSchemas, changes
+from reporter.workflow.upload_form import Upload, file_of, options_of, require
+from reporter.workflow.xml_schema import CONTENT_TYPE, XmlSchemas, changes, require_fitting
 
 ENDPOINT = "POST /v1/templates"
-MAX_DESCRIPTION = 1000
-MAX_FILE_NAME = 255
-MAX_DAYS = 3650
 MAX_HISTORY = 200
 """Versions whose files can still be had; names of 1,000 bytes each stay within DynamoDB's 400 KB."""
 CHANGE_ATTEMPTS = 3
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Upload:
-    """A form as sent; None where a part is missing. ``file_name`` and ``content`` come together."""
-
-    file_name: str | None = None
-    content: bytes | None = None
-    output_format: str | None = None
-    description: str | None = None
-    time_zone: str | None = None
-    formula_guard: str | None = None
-    expires_after_days: str | None = None
-    xml_schema: bytes | None = None
 
 
 class TemplateStorage(Protocol):
@@ -77,10 +59,10 @@ def register(
 
     Raises ``RequestError`` TPL-0001 to 0007, 0014, 0030 to 0032, 0035, 0039 or 0040, and ``Unavailable``.
     """
-    _require(upload, ("outputFormat", upload.output_format), ("description", upload.description))
-    options = _options(upload)
-    content, file_name = _file(upload, options["output_format"])
-    ports.xml_schemas.require_fitting(upload.xml_schema, options["output_format"])
+    require(upload, ("outputFormat", upload.output_format), ("description", upload.description))
+    options = options_of(upload)
+    content, file_name = file_of(upload, options["output_format"])
+    require_fitting(upload.xml_schema, options["output_format"], ports.xml_schemas.max_bytes)
     digest = hashlib.sha256(content).hexdigest()
     schema = {"schema": hashlib.sha256(upload.xml_schema).hexdigest()} if upload.xml_schema else {}
     content_hash = canonical_hash({"sha256": digest, "fileName": file_name, **options, **schema})
@@ -94,7 +76,7 @@ def change(organization_id: str, template_id: str, upload: Upload, ports: Upload
     """A new version where the file, the format or an option changes; else only description and ``updatedAt``."""
     if upload.output_format is not None and upload.content is None:
         raise RequestError.at("TPL-0010", "outputFormat", "a new output format needs a new file")
-    options = _options(upload)
+    options = options_of(upload)
     for _attempt in range(CHANGE_ATTEMPTS):
         old = existing(organization_id, template_id, ports)
         new = _changed(old, upload, options, ports)
@@ -211,7 +193,7 @@ def _changed(old: Template, upload: Upload, options: Mapping[str, Any], ports: U
     now = ports.clock()
     options = {name: value for name, value in options.items() if value is not None}
     new = replace(old, updated_at=now, **options)
-    ports.xml_schemas.require_fitting(upload.xml_schema, new.output_format)
+    require_fitting(upload.xml_schema, new.output_format, ports.xml_schemas.max_bytes)
     if upload.content is None:
         rendering = (new.time_zone, new.formula_guard, new.expires_after_days)
         same = rendering == (old.time_zone, old.formula_guard, old.expires_after_days)
@@ -220,7 +202,7 @@ def _changed(old: Template, upload: Upload, options: Mapping[str, Any], ports: U
         made = ports.xml_schemas.with_schema(_new_version(new, old.sha256), upload.xml_schema)
         _store(made, _bytes(old, ports), ports)
         return made
-    content, file_name = _file(upload, new.output_format)
+    content, file_name = file_of(upload, new.output_format)
     checked = _checked(content, new.output_format, old.organization_id, ports)
     made = _new_version(new, hashlib.sha256(content).hexdigest())
     made = replace(made, file_name=file_name, reads=checked.reads, warnings=checked.warnings)
@@ -271,69 +253,6 @@ def _store(template: Template, content: bytes, ports: UploadPorts) -> None:
         ports.files.store_bytes(template.content_key, content, _content_type(template))
     except ConditionFailed:
         raise Unavailable("the template's file") from None
-
-
-def _require(upload: Upload, *fields: tuple[str, str | None]) -> None:
-    blank = {name: FieldProblem(message="is required") for name, value in fields if value is None or not value.strip()}
-    if upload.content is None:
-        raise RequestError.at("TPL-0005", "template", "a file is required")
-    if blank:
-        raise RequestError("TPL-0001", f"missing or blank: {', '.join(blank)}", blank)
-
-
-def _options(upload: Upload) -> dict[str, Any]:
-    if upload.description is not None and not upload.description.strip():
-        raise RequestError.at("TPL-0001", "description", "must not be blank")
-    if upload.description is not None and len(upload.description) > MAX_DESCRIPTION:
-        raise RequestError.at("TPL-0001", "description", f"must not be longer than {MAX_DESCRIPTION} characters")
-    return {
-        name: value
-        for name, value in {
-            "output_format": None if upload.output_format is None else _format(upload.output_format),
-            "description": upload.description,
-            "time_zone": None if upload.time_zone is None else parse_time_zone(upload.time_zone),
-            "formula_guard": None if upload.formula_guard is None else _switch(upload.formula_guard),
-            "expires_after_days": None if upload.expires_after_days is None else _days(upload.expires_after_days),
-        }.items()
-        if value is not None
-    }
-
-
-def _format(text: str) -> str:
-    if text.strip().upper() not in CONTENT_TYPES:
-        raise RequestError.at("TPL-0003", "outputFormat", f"must be one of {', '.join(CONTENT_TYPES)}")
-    return text.strip().upper()
-
-
-def _switch(text: str) -> bool:
-    if text.lower() not in {"true", "false"}:
-        raise RequestError.at("TPL-0017", "formulaGuard", "must be true or false")
-    return text.lower() == "true"
-
-
-def _days(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:6]) <= MAX_DAYS:
-        raise RequestError.at("TPL-0017", "expiresAfterDays", f"must be 1 to {MAX_DAYS}")
-    return int(text)
-
-
-def _file(upload: Upload, output_format: str) -> tuple[bytes, str]:
-    name = _clean_name(upload.file_name or "")
-    wanted = (".tpl", ".xlsx") if output_format == "XLSX" else (".tpl",)
-    if not name.lower().endswith(wanted):
-        raise RequestError.at("TPL-0002", "template", f"the file's name must end in {' or '.join(wanted)}")
-    content = upload.content or b""
-    if not content:
-        raise RequestError.at("TPL-0006", "template", "the file is empty")
-    if name.lower().endswith(".xlsx"):
-        raise RequestError.at("TPL-0007", "template", "the file is not a workbook this service can fill")
-    return content, name
-
-
-def _clean_name(name: str) -> str:
-    """The last part of a path, without control and direction characters; it is shown, never used as a key."""
-    base = unicodedata.normalize("NFC", name).replace("\\", "/").rpartition("/")[2]
-    return "".join(c for c in base if unicodedata.category(c) not in {"Cc", "Cf", "Cs"})[:MAX_FILE_NAME]
 
 
 def _checked(content: bytes, output_format: str, organization_id: str, ports: UploadPorts) -> CheckedTemplate:

@@ -29,15 +29,6 @@ class XmlSchemas:
     check: Callable[[str], None]
     max_bytes: int
 
-    def require_fitting(self, part: bytes | None, output_format: str) -> None:
-        """What is wrong with a form's part at first sight. Raises ``RequestError`` TPL-0007."""
-        if not part:
-            return
-        if output_format != "XML":
-            raise RequestError.at("TPL-0007", PART, f"only XML documents have a schema, not {output_format}")
-        if len(part) > self.max_bytes:
-            raise RequestError.at("TPL-0007", PART, f"the schema is larger than {self.max_bytes} bytes")
-
     def with_schema(self, template: Template, part: bytes | None) -> Template:
         """The template with the schema in ``part`` stored beside it; None: with the one it had; empty: with none.
 
@@ -47,7 +38,10 @@ class XmlSchemas:
             return replace(template, schema_key=None, schema_sha256=None)
         if part is None:
             return template
-        self._check(part)
+        try:
+            self.check(schema_text(part))
+        except ReportFailure as failure:
+            raise _refused(failure.message, failure.line) from None
         digest = hashlib.sha256(part).hexdigest()
         key = f"{template.content_key}.{digest[:16]}.xsd"
         try:
@@ -56,15 +50,23 @@ class XmlSchemas:
             raise Unavailable("the template's schema") from None
         return replace(template, schema_key=key, schema_sha256=digest)
 
-    def _check(self, part: bytes) -> None:
-        try:
-            text = part.decode("utf-8-sig")
-        except UnicodeDecodeError as error:
-            raise _refused("the schema is not UTF-8 text", part[: error.start].count(b"\n") + 1) from None
-        try:
-            self.check(text)
-        except ReportFailure as failure:
-            raise _refused(failure.message, failure.line) from None
+
+def require_fitting(part: bytes | None, output_format: str, max_bytes: int) -> None:
+    """What is wrong with a form's part at first sight. Raises ``RequestError`` TPL-0007."""
+    if not part:
+        return
+    if output_format != "XML":
+        raise RequestError.at("TPL-0007", PART, f"only XML documents have a schema, not {output_format}")
+    if len(part) > max_bytes:
+        raise RequestError.at("TPL-0007", PART, f"the schema is larger than {max_bytes} bytes")
+
+
+def schema_text(part: bytes) -> str:
+    """Raises ``RequestError`` TPL-0007 with the line."""
+    try:
+        return part.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise _refused("the schema is not UTF-8 text", part[: error.start].count(b"\n") + 1) from None
 
 
 def changes(part: bytes | None, template: Template) -> bool:
