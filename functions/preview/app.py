@@ -19,6 +19,7 @@ renderer = Renderer(
 
 from reporter.assembly import clock, source_registry  # noqa: E402
 from reporter.aws.http import Call, answer, make_resolver  # noqa: E402
+from reporter.aws.logs import answered  # noqa: E402
 from reporter.aws.uploads import preview_of  # noqa: E402
 from reporter.preview import Preview, PreviewLimits  # noqa: E402
 
@@ -51,4 +52,4 @@ def preview_template() -> Any:
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """API Gateway's events."""
-    return app.resolve(event, context)
+    return answered(event, context, app.resolve)

@@ -1,7 +1,10 @@
 """POST /v1/templates/preview: the document at once, over given rows or over real ones, and nothing is stored."""
 
+import base64
+import io
 import json
 import time
+import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -193,6 +196,17 @@ def test_a_long_document_shows_its_beginning_and_fits_an_answer(world: World) ->
     assert answer.body["truncated"] is True
     assert len(answer.body["content"].encode()) <= door.settings.preview_answer_bytes
     assert "bytes are shown" in answer.body["warnings"][0]
+
+
+def test_a_workbook_comes_as_base64(world: World) -> None:
+    answer = preview(
+        world,
+        b"id;balance\n{% for a in bank.accounts %}{{ a.id }};{{ a.balance }}\n{% endfor %}",
+        data=ROWS,
+        outputFormat="XLSX",
+    )
+    assert (answer.status, answer.body["encoding"]) == (200, "base64"), answer.body
+    assert zipfile.ZipFile(io.BytesIO(base64.b64decode(answer.body["content"]))).testzip() is None
 
 
 def test_a_thousand_rows_are_cut_to_the_first(world: World) -> None:

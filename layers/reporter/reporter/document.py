@@ -13,6 +13,7 @@ CONTENT_TYPES = {
     "XLSX": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 }
 """Output format → content type. Its keys are the formats there are."""
+TEXT_FORMATS = frozenset(CONTENT_TYPES) - {"PDF", "XLSX"}
 
 
 def file_name(report_id: str, output_format: str) -> str:

@@ -13,10 +13,9 @@ from typing import Any
 from reporter.conditions import Condition
 from reporter.dataset import Batch, SpoolWriter
 from reporter.deadline import Deadline
-from reporter.document import CONTENT_TYPES, Document
+from reporter.document import CONTENT_TYPES, TEXT_FORMATS, Document
 from reporter.errors import FieldProblem, ReportFailure, RequestError
 from reporter.exact_json import parse_json
-from reporter.formats.writing import TEXT_FORMATS
 from reporter.given_data import given_json
 from reporter.language.check import decoded
 from reporter.ports import Clock
