@@ -37,19 +37,21 @@ class Api:
 
     def register(self, name: str, content: bytes, output_format: str) -> str:
         """Register a template, return its id. Raises ``StepFailed``."""
-        boundary = uuid.uuid4().hex
-        parts = {"outputFormat": output_format, "description": name}
-        body = b"".join(
-            f'--{boundary}\r\nContent-Disposition: form-data; name="{field}"\r\n\r\n{value}\r\n'.encode()
-            for field, value in parts.items()
-        )
-        head = f'--{boundary}\r\nContent-Disposition: form-data; name="template"; filename="{name}.tpl"\r\n\r\n'
-        body += head.encode() + content + f"\r\n--{boundary}--\r\n".encode()
-        kind = f"multipart/form-data; boundary={boundary}"
-        status, answer, _ = self.call("POST", "/v1/templates", body, Content_Type=kind)
+        status, answer, _ = self.send_form("/v1/templates", name, content, outputFormat=output_format, description=name)
         if status != 201:
             raise StepFailed(f"template {name}: {answer}")
         return str(answer["id"])
+
+    def send_form(self, path: str, name: str, content: bytes, **fields: str) -> tuple[int, Any, dict[str, str]]:
+        """POST a template with the form's other fields."""
+        boundary = uuid.uuid4().hex
+        body = b"".join(
+            f'--{boundary}\r\nContent-Disposition: form-data; name="{field}"\r\n\r\n{value}\r\n'.encode()
+            for field, value in fields.items()
+        )
+        head = f'--{boundary}\r\nContent-Disposition: form-data; name="template"; filename="{name}.tpl"\r\n\r\n'
+        body += head.encode() + content + f"\r\n--{boundary}--\r\n".encode()
+        return self.call("POST", path, body, Content_Type=f"multipart/form-data; boundary={boundary}")
 
     def order(self, template_id: str, filters: dict[str, Any]) -> str:
         """Post a report, return its id. Raises ``StepFailed``."""

@@ -145,3 +145,29 @@ def test_hostile_templates_end_in_their_error_and_the_next_report_is_right(api: 
         with pytest.raises(StepFailed, match=code):
             api.finished(report)
     assert report_of(api, "receipt", {}).startswith(b"RECIBO")
+
+
+def test_a_preview_shows_real_rows_and_an_error_its_line(api: Api) -> None:
+    def preview(template: bytes, **fields: str) -> tuple[int, Any]:
+        status, answer, _ = api.send_form("/v1/templates/preview", "p", template, outputFormat="CSV", **fields)
+        return status, answer
+
+    counted = b"{% count_by midaz_transaction.operation %}"
+    status, answer = preview(counted, filters="{}")
+    assert (status, answer["content"], answer["truncated"]) == (200, "100", True)
+    given = json.dumps({"midaz_transaction": {"operation": [{"id": 1}, {"id": 2}]}})
+    status, answer = preview(counted, data=given)
+    assert (status, answer["content"], answer["rows"]) == (200, "2", 2)
+    status, answer = preview(b"a\n{{ 1 / 0 }}", data=given)
+    assert (status, answer["code"], answer["fields"]["template"]["line"]) == (400, "TPL-0007", 2)
+
+
+def test_a_document_must_fit_the_schema_uploaded_with_its_template(api: Api) -> None:
+    schema = '<s:schema xmlns:s="http://www.w3.org/2001/XMLSchema"><s:element name="a" type="s:date"/></s:schema>'
+    form = {"outputFormat": "XML", "description": "d"}
+    status, refused, _ = api.send_form("/v1/templates", "x", b"<a/>", **form, schema="<a>\n</b>")
+    assert (status, refused["code"], refused["fields"]["schema"]["line"]) == (400, "TPL-0007", 2)
+    status, template, _ = api.send_form("/v1/templates", "x", b"<a>\n{{ 1.50 }}</a>", **form, schema=schema)
+    assert status == 201
+    with pytest.raises(StepFailed, match=r"DOCUMENT_INVALID.*not a valid value"):
+        api.finished(api.order(template["id"], {}))

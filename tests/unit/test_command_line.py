@@ -52,7 +52,7 @@ def test_every_problem_is_a_line_with_file_line_column_and_code(here: Path, caps
     assert run("check", "t.tpl", "--format", "TXT", "--schema", "s.json", template=template, s=SCHEMA) == 1
     first, second, third = capsys.readouterr().out.splitlines()
     assert first.startswith("t.tpl:1:")
-    assert first.endswith("TPL-0014 bank.accounts has no field nmae")
+    assert first.endswith("TPL-0014 bank.accounts has no field nmae; is name meant?")
     assert second.startswith("t.tpl:2:")
     assert "TPL-0030" in second
     assert third.startswith("t.tpl:2:")

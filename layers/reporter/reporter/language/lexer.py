@@ -12,13 +12,15 @@ from typing import Any
 
 from jinja2 import Environment
 from jinja2.exceptions import TemplateSyntaxError
-from jinja2.lexer import TOKEN_DATA, TOKEN_RAW_BEGIN, TOKEN_RAW_END, Lexer, OptionalLStrip, Token
+from jinja2.lexer import TOKEN_DATA, TOKEN_RAW_BEGIN, TOKEN_RAW_END, Lexer, OptionalLStrip, Token, TokenStream
 
 from reporter.language.limits import TemplateLimits
 from reporter.language.numbers import EXACT_DIGITS
+from reporter.language.syntax_messages import TemplateTokens, unreadable
 
 _lstrip: Any = OptionalLStrip
 _WORDS = {"&&": "and", "||": "or", "!": "not"}
+_OPENINGS = frozenset({"comment_tag_begin", "verbatim_begin", TOKEN_RAW_BEGIN, "comment_begin"})
 _OPEN, _CLOSE = frozenset("([{"), frozenset(")]}")
 
 
@@ -44,6 +46,7 @@ class TemplateLexer(Lexer):
         super().__init__(environment)
         self._sources = sources
         self._limits = limits
+        self._seen = self._brackets = 0
         start, end = (re.escape(mark) for mark in (environment.block_start_string, environment.block_end_string))
         root = self.rules["root"][0]
         names = {"verbatim_begin": "verbatim", "comment_tag_begin": "comment"}
@@ -74,39 +77,57 @@ class TemplateLexer(Lexer):
     def _placed(self, tokens: Iterator[tuple[int, str, str]], source: str) -> Iterator[tuple[int, str, str]]:
         written, source = source, re.sub(r"\r\n|\r", "\n", source)
         lost = [end.start() - number for number, end in enumerate(re.finditer(r"\r\n", written))]
-        position, line, line_start, in_comment, seen, brackets = 0, 1, 0, False, 0, 0
-        for _line, kind, text in tokens:
-            found = source.find(text, position)
-            start = found if found >= 0 else position
-            line += source.count("\n", position, start)
-            if (newline := source.rfind("\n", position, start)) >= 0:
-                line_start = newline + 1
-            position = start
-            place = Place.at(line, start - line_start + 1, text[:80])
-            line += text.count("\n")
-            if "\n" in text:
-                line_start = start + text.rfind("\n") + 1
-            position = start + len(text)
-            if kind == "comment_tag_begin":
-                in_comment = True
-            elif kind == TOKEN_RAW_END:
-                in_comment = False
-            elif kind not in {"verbatim_begin", TOKEN_RAW_BEGIN} and not in_comment:
-                seen += kind != "whitespace"
-                if seen > self._limits.tokens:
-                    raise TemplateSyntaxError(f"the template has more than {self._limits.tokens} words and marks", place)
-                if kind == "operator":
-                    brackets += (text in _OPEN) - (text in _CLOSE)
-                    if brackets > self._limits.brackets:
-                        message = f"brackets are nested deeper than {self._limits.brackets}"
-                        raise TemplateSyntaxError(message, place)
-                elif kind in {"block_end", "variable_end"}:
-                    brackets = 0
-                if kind == "logic":
-                    yield place, "name", _WORDS[text]
-                else:
-                    # Jinja makes all line ends alike; a document keeps the template's own.
-                    yield place, kind, written[start + bisect_left(lost, start) : position + bisect_left(lost, position)]
+        position, line, line_start, in_comment = 0, 1, 0, False
+        self._seen = self._brackets = 0
+        opening: Place | None = None
+        try:
+            for _line, kind, text in tokens:
+                found = source.find(text, position)
+                start = found if found >= 0 else position
+                line += source.count("\n", position, start)
+                if (newline := source.rfind("\n", position, start)) >= 0:
+                    line_start = newline + 1
+                position = start
+                place = Place.at(line, start - line_start + 1, text[:80])
+                line += text.count("\n")
+                if "\n" in text:
+                    line_start = start + text.rfind("\n") + 1
+                position = start + len(text)
+                if kind in _OPENINGS:
+                    opening = place
+                elif kind in {TOKEN_RAW_END, "comment_end"}:
+                    opening = None
+                if kind == "comment_tag_begin":
+                    in_comment = True
+                elif kind == TOKEN_RAW_END:
+                    in_comment = False
+                elif kind not in {"verbatim_begin", TOKEN_RAW_BEGIN} and not in_comment:
+                    self._count(kind, text, place)
+                    if kind == "logic":
+                        yield place, "name", _WORDS[text]
+                    else:
+                        # Jinja makes all line ends alike; a document keeps the template's own.
+                        yield place, kind, written[start + bisect_left(lost, start) : position + bisect_left(lost, position)]
+        except TemplateSyntaxError as error:
+            if isinstance(error.lineno, Place):
+                raise
+            if opening is not None:
+                raise TemplateSyntaxError(f"{opening.text} is not closed", opening) from None
+            rest = source[position:].lstrip()
+            at = len(source) - len(rest)
+            place = Place.at(line + source.count("\n", position, at), at - source.rfind("\n", 0, at), rest[:1])
+            raise TemplateSyntaxError(unreadable(rest), place) from None
+
+    def _count(self, kind: str, text: str, place: Place) -> None:
+        self._seen += kind != "whitespace"
+        if self._seen > self._limits.tokens:
+            raise TemplateSyntaxError(f"the template has more than {self._limits.tokens} words and marks", place)
+        if kind == "operator":
+            self._brackets += (text in _OPEN) - (text in _CLOSE)
+            if self._brackets > self._limits.brackets:
+                raise TemplateSyntaxError(f"brackets are nested deeper than {self._limits.brackets}", place)
+        elif kind in {"block_end", "variable_end"}:
+            self._brackets = 0
 
     def _normalize_newlines(self, value: str) -> str:
         return value
@@ -136,6 +157,12 @@ class TemplateLexer(Lexer):
             and texts[0] in self._sources
             and before not in {"|", "."}
         )
+
+    def tokenize(
+        self, source: str, name: str | None = None, filename: str | None = None, state: str | None = None
+    ) -> TokenStream:
+        """The tokens for the parser."""
+        return TemplateTokens(self.wrap(self.tokeniter(source, name, filename, state), name, filename), name, filename)
 
     def wrap(
         self, stream: Iterable[tuple[int, str, str]], name: str | None = None, filename: str | None = None

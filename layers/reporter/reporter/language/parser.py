@@ -15,6 +15,7 @@ from reporter.language.arguments import call_problem
 from reporter.language.calculation import parse_calculation
 from reporter.language.cells import SHEET_FILTER
 from reporter.language.limits import TemplateLimits
+from reporter.language.syntax_messages import meant, not_closed, shown, unknown_tag
 
 FORLOOP = {
     "counter": "index",
@@ -75,6 +76,7 @@ class TemplateParser(Parser):
         self._macros: set[str] = set()
         self._limits = limits
         self._blocks = 0
+        self._open_tags: list[Token] = []
         self._loops = 0
         self._escaping = True
         self._tags: dict[str, Callable[[], nodes.Node | list[nodes.Node]]] = {
@@ -111,6 +113,7 @@ class TemplateParser(Parser):
                 self.fail_at(f"the tag {token.value} is not available: a template stands for itself")
             self.fail_unknown_tag(token.value, token.lineno)
         self._tag_stack.append(token.value)
+        self._open_tags.append(token)
         self._blocks += 1
         if self._blocks > self._limits.blocks:
             self.fail_at(f"tags are nested deeper than {self._limits.blocks}")
@@ -118,7 +121,20 @@ class TemplateParser(Parser):
             return parse()
         finally:
             self._blocks -= 1
+            self._open_tags.pop()
             self._tag_stack.pop()
+
+    def fail_unknown_tag(self, name: str, lineno: int | None = None) -> NoReturn:
+        """Say what is open here, or which tag may be meant."""
+        ends = self._end_token_stack[-1] if self._end_token_stack else ()
+        self.fail(unknown_tag(name, list(self._tags), self._open_tags[-1] if self._open_tags else None, ends), lineno)
+
+    def fail_eof(self, end_tokens: tuple[str, ...] | None = None, lineno: int | None = None) -> NoReturn:
+        """Say which tag is not closed, at its place."""
+        ends = end_tokens or (self._end_token_stack[-1] if self._end_token_stack else ())
+        if not self._open_tags:
+            self.fail("the template breaks off", lineno)
+        self.fail_at(not_closed(self._open_tags[-1], ends), self._open_tags[-1])
 
     # -- tags -----------------------------------------------------------------------------------------------------
 
@@ -269,6 +285,7 @@ class TemplateParser(Parser):
     def parse_primary(self, with_namespace: bool = False) -> nodes.Expr:
         """Names, literals, brackets."""
         token = self.stream.current
+        self._require_value()
         if token.type == "name":
             if token.value in {"nil", "null"}:
                 next(self.stream)
@@ -279,6 +296,15 @@ class TemplateParser(Parser):
             if token.value in {"super", "caller", "self", "varargs", "kwargs"} and not self._is_assigned(token):
                 self.fail_at(f"{token.value} is not available", token)
         return super().parse_primary()
+
+    def parse_tuple(self, *arguments: Any, **named: Any) -> Any:
+        """One value or several."""
+        self._require_value()
+        return super().parse_tuple(*arguments, **named)
+
+    def _require_value(self) -> None:
+        if self.stream.current.type in {"block_end", "variable_end", "eof"}:
+            self.fail_at(f"a value is missing before {shown(self.stream.current)}")
 
     def _is_assigned(self, token: Token) -> bool:
         return self.stream.look().type == "assign"
@@ -308,7 +334,7 @@ class TemplateParser(Parser):
             start_inline = False
             token = self.stream.expect("name")
             if token.value not in self._filters:
-                self.fail_at(f"there is no filter {token.value}", token)
+                self.fail_at(f"there is no filter {token.value}{meant(token.value, self._filters)}", token)
             arguments: list[nodes.Expr] = []
             named: list[nodes.Keyword] = []
             if self.stream.current.type == "lparen":
@@ -351,7 +377,7 @@ class TemplateParser(Parser):
         if node.name in self._macros:
             return nodes.Filter(call, "safe", [], [], None, None, lineno=call.lineno)
         if node.name not in self._functions:
-            self.fail(f"there is no function {node.name}", node.lineno)
+            self.fail(f"there is no function {node.name}{meant(node.name, self._functions)}", node.lineno)
         problem = call_problem(self._functions[node.name], len(call.args), [keyword.key for keyword in call.kwargs])
         if problem is not None:
             self.fail(f"{node.name} {problem}", node.lineno)
@@ -359,6 +385,9 @@ class TemplateParser(Parser):
 
     def parse_subscript(self, node: nodes.Expr) -> nodes.Getattr | nodes.Getitem:
         """``a.b``, ``a.0``, ``a["b"]``."""
+        after = self.stream.look()
+        if self.stream.current.type == "dot" and after.type not in {"name", "integer"}:
+            self.fail_at("the name of a field, or a number, is expected after the dot", after)
         made = super().parse_subscript(node)
         name = made.attr if isinstance(made, nodes.Getattr) else getattr(made.arg, "value", None)
         if isinstance(name, str) and name.startswith("__"):

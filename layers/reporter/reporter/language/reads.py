@@ -13,6 +13,7 @@ from jinja2 import nodes
 from reporter.errors import RequestError, TemplateProblem
 from reporter.language.functions import FUNCTIONS
 from reporter.language.selection import AGGREGATES
+from reporter.language.syntax_messages import meant
 from reporter.schema import SourceSchema
 
 Report = Callable[[str, str, nodes.Node, str], None]
@@ -196,9 +197,11 @@ class Reader:
         if self._row_scopes:
             self._report("TPL-0014", f"there is neither a field nor a variable {node.name}", node, node.name)
         elif getattr(node, "looked_into", False):
-            self._report("TPL-0031", f"there is no data source {node.name}", node, node.name)
+            message = f"there is no data source {node.name}{meant(node.name, self._schemas)}"
+            self._report("TPL-0031", message, node, node.name)
         else:
-            self._report("TPL-0007", f"there is no variable {node.name}", node, node.name)
+            message = f"there is no variable {node.name}{meant(node.name, {*scope, *self._schemas})}"
+            self._report("TPL-0007", message, node, node.name)
         return PLAIN
 
     def _item(self, node: nodes.Getitem, scope: Scope) -> Kinds:
@@ -234,7 +237,8 @@ class Reader:
             qualified = self._schemas[source].qualified_name(name, name)
         except RequestError as error:
             shown = name.replace("__", ".", 1)
-            self._report(error.code, error.fields[name]["message"], node, f"{source}.{shown}")
+            guess = meant(shown, [*self._schemas[source].by_name, *self._schemas[source].tables])
+            self._report(error.code, error.fields[name]["message"] + guess, node, f"{source}.{shown}")
             return set()
         self.tables.setdefault(source, {})[name] = qualified
         self.columns.setdefault((source, qualified), set())
@@ -335,7 +339,8 @@ class Reader:
             if column in kind.added:
                 continue
             if column not in known and not self._open(kind):
-                self._report("TPL-0014", f"{kind.source}.{kind.table} has no field {column}", node, column)
+                message = f"{kind.source}.{kind.table} has no field {column}{meant(column, known)}"
+                self._report("TPL-0014", message, node, column)
             else:
                 self.columns[kind.source, kind.table].add(column)
 
