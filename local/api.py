@@ -14,11 +14,12 @@ WAIT_SECONDS = 120
 
 
 class Api:
-    """Calls for one organization."""
+    """Calls for one organization. ``seconds``: how long it waits for an answer."""
 
-    def __init__(self, url: str, organization: str) -> None:
+    def __init__(self, url: str, organization: str, seconds: int = 60) -> None:
         self._url = url
         self._organization = organization
+        self._seconds = seconds
 
     def call(self, method: str, path: str, body: bytes | None = None, **headers: str) -> tuple[int, Any, dict[str, str]]:
         """Status, body and headers; errors are answers too."""
@@ -28,7 +29,7 @@ class Api:
         for name, value in headers.items():
             request.add_header(name.replace("_", "-"), value)
         try:
-            with urllib.request.urlopen(request, timeout=60) as answer:
+            with urllib.request.urlopen(request, timeout=self._seconds) as answer:
                 content, status, found = answer.read(), answer.status, dict(answer.headers)
         except urllib.error.HTTPError as error:
             content, status, found = error.read(), error.code, dict(error.headers)
