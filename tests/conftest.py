@@ -21,6 +21,7 @@ os.environ.update(
         "RENDER_SECONDS": "20",
         "RESERVE_SECONDS": "1",
         "REPORTER_STATE": tempfile.mkdtemp(prefix="reporter-tests-"),
+        "ACCEPT_FUNCTION": "accept",
         "POWERTOOLS_SERVICE_NAME": "reporter",
         "POWERTOOLS_TRACE_DISABLED": "true",
     }

@@ -56,7 +56,8 @@ def _rights(service: str, operation: str, params: dict[str, Any]) -> list[Right]
             return [(f"dynamodb:{_of_transaction(kind)}", f"{TABLES[step['TableName']]}.Arn") for kind, step in steps]
         case "dynamodb":
             place = f"{TABLES[params['TableName']]}.Arn"
-            return [(f"dynamodb:{operation}", f"{place}/index" if "IndexName" in params else place)]
+            index = params.get("IndexName")
+            return [(f"dynamodb:{operation}", f"${{{place}}}/index/{index}" if index else place)]
         case "s3":
             action = S3_ACTIONS.get(operation, operation) + ("Version" if "VersionId" in params else "")
             bucket = "DocumentBucket.Arn" if params["Bucket"] == "documents" else "SourceBucketArn"

@@ -8,6 +8,7 @@ from reporter.aws.document_bucket import DocumentBucket
 from reporter.aws.events import EventBridgeEvents
 from reporter.aws.http import Call, answer, make_resolver
 from reporter.aws.logs import answered
+from reporter.aws.metrics import Meter
 from reporter.aws.render_queue import SqsRenderQueue
 from reporter.aws.report_table import ReportTable
 from reporter.report import Report
@@ -28,6 +29,7 @@ ports = ChangePorts(
     requeue_seconds=settings.requeue_seconds,
 )
 app = make_resolver()
+meter = Meter(settings.stage)
 
 
 def _changed(change: Callable[[str, str, ChangePorts], Report | None], report_id: str, status: int) -> Any:
@@ -39,7 +41,9 @@ def _changed(change: Callable[[str, str, ChangePorts], Report | None], report_id
 @app.post("/v1/reports/<report_id>/cancel")
 def cancel_report(report_id: str) -> Any:
     """End a report that has not ended."""
-    return _changed(cancel, report_id, 200)
+    canceled = _changed(cancel, report_id, 200)
+    meter.count("ReportCanceled")
+    return canceled
 
 
 @app.post("/v1/reports/<report_id>/retry")

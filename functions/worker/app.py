@@ -19,16 +19,19 @@ renderer = Renderer(
 
 from reporter.assembly import clock, source_registry  # noqa: E402
 from reporter.aws.document_bucket import DocumentBucket, document_key  # noqa: E402
-from reporter.aws.events import EventBridgeEvents  # noqa: E402
+from reporter.aws.events import EVENT_KINDS, EventBridgeEvents  # noqa: E402
 from reporter.aws.logs import log, unexpected  # noqa: E402
+from reporter.aws.metrics import Meter  # noqa: E402
 from reporter.aws.render_queue import SqsRenderQueue  # noqa: E402
 from reporter.aws.report_table import ReportTable  # noqa: E402
 from reporter.deadline import Deadline  # noqa: E402
 from reporter.errors import ReportFailure, Unavailable  # noqa: E402
 from reporter.message import RenderMessage  # noqa: E402
 from reporter.press import Press  # noqa: E402
+from reporter.sweep_assembly import budget  # noqa: E402
 from reporter.workflow.fulfil import FulfilLimits, FulfilPorts, TryLater, fulfil  # noqa: E402
 
+meter = Meter(settings.stage)
 queue = SqsRenderQueue(settings.render_queue_url)
 documents = DocumentBucket(settings.document_bucket)
 sources = source_registry(settings)
@@ -49,8 +52,7 @@ ports = FulfilPorts(
     document_key=document_key,
 )
 limits = FulfilLimits(
-    max_attempts=settings.max_attempts,
-    lease_seconds=settings.lease_seconds,
+    budget=budget(settings),
     heartbeat_seconds=settings.heartbeat_seconds,
     retry_delay_seconds=settings.retry_delay_seconds,
 )
@@ -67,7 +69,7 @@ def done(record: dict[str, Any], deadline: Deadline) -> bool:
     """Whether a message is finished with. Whatever one record provokes, the others of its batch are not touched."""
     try:
         message = RenderMessage.from_text(record["body"])
-        fulfil(message, ports, limits, lambda seconds: queue.hide(record["receiptHandle"], seconds), deadline)
+        ended = fulfil(message, ports, limits, lambda seconds: queue.hide(record["receiptHandle"], seconds), deadline)
     except TryLater as later:
         log.warning(
             "the report is tried again",
@@ -75,12 +77,14 @@ def done(record: dict[str, Any], deadline: Deadline) -> bool:
         )
         return _hidden(record, later.seconds)
     except ReportFailure as failure:
-        # Not ours to read: it goes to the dead-letter queue, where somebody can look at it.
+        # Not ours to read: received often enough it goes to the dead-letter queue, and is kept from there.
         log.error(failure.message, extra={"message_id": record.get("messageId")})
-        return False
+        return _hidden(record, settings.retry_delay_seconds)
     except BaseException as error:  # noqa: BLE001 - SystemExit too: one record must not end the others
         unexpected(error, message_id=record.get("messageId"))
         return _hidden(record, settings.retry_delay_seconds)
+    if ended is not None:
+        meter.count(EVENT_KINDS[ended.status])
     return True
 
 

@@ -9,8 +9,10 @@ from reporter.report import Status
 
 from functions.accept import app as accept
 from functions.data_sources import app as data_sources
+from functions.dead_letters import app as dead_letters
 from functions.reports import app as reports
 from functions.status import app as status
+from functions.sweeper import app as sweeper
 from functions.templates import app as templates
 from functions.worker import app as worker
 from local.paths import ROOT
@@ -26,7 +28,7 @@ def event(name: str) -> dict[str, Any]:
 
 def test_every_event_has_its_handler() -> None:
     doors = {name.stem.rpartition("_")[0] for name in (ROOT / "events").glob("*.json")}
-    assert doors == {"accept", "worker", "reports", "status", "templates", "data_sources"}
+    assert doors == {"accept", "worker", "sweeper", "dead_letters", "reports", "status", "templates", "data_sources"}
 
 
 def test_a_report_is_accepted_over_http(world: World) -> None:
@@ -80,3 +82,10 @@ def test_a_report_is_canceled_and_deleted(world: World) -> None:
     assert json.loads(canceled["body"])["status"] == Status.CANCELED
     assert reports.handler(event("reports_delete"), Context())["statusCode"] == 204
     assert status.handler(event("status_get"), Context())["statusCode"] == 404
+
+
+def test_the_sweeper_and_the_dead_letter_function_read_their_events(world: World) -> None:
+    world.add_report(report_in(ORGANIZATION))
+    assert sweeper.handler(event("sweeper_schedule"), Context()) == {}
+    assert dead_letters.handler(event("dead_letters_sqs"), Context()) == {"batchItemFailures": []}
+    assert len(world.messages()) == 1

@@ -18,6 +18,8 @@ MODELS: dict[str, type[settings.Settings]] = {
     "AcceptFunction": settings.AcceptSettings,
     "WorkerFunction": settings.WorkerSettings,
     "ReportsFunction": settings.ReportSettings,
+    "SweeperFunction": settings.SweepSettings,
+    "DeadLettersFunction": settings.DeadLetterSettings,
     "StatusFunction": settings.StatusSettings,
     "TemplatesFunction": settings.TemplateSettings,
     "PreviewFunction": settings.PreviewSettings,

@@ -57,6 +57,14 @@ class Reports(Protocol):
         """Soft-delete a report that has ended, with loose ends. Raises ``ConditionFailed`` when it is deleted or retried."""
         ...
 
+    def end(self, report: Report, error: ReportError, now: datetime) -> Report:
+        """Open → Error, with loose ends. Raises ``ConditionFailed`` unless state, attempt and lease are as given."""
+        ...
+
+    def queued_again(self, report: Report, due_at: datetime) -> None:
+        """An open report is due later. Raises ``ConditionFailed`` unless state, attempt and lease are as given."""
+        ...
+
     def tied_up(self, report: Report, due_at: datetime | None) -> None:
         """The report's loose ends are done; look again at ``due_at``. Nothing happens if it is no longer as given."""
         ...

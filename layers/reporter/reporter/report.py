@@ -124,8 +124,8 @@ class Report:
 
     @property
     def tries(self) -> int:
-        """Attempts begun since it was accepted or last retried."""
-        return self.attempts - self.attempts_before
+        """Attempts begun since it was accepted or last retried; a retry counts its own before it begins."""
+        return 0 if self.status is Status.PENDING else self.attempts - self.attempts_before
 
     @property
     def opened_at(self) -> datetime:

@@ -85,14 +85,22 @@ class RenderSettings(Settings):
     max_rows: Positive = 10_000_000
 
 
-class WorkerSettings(SourceSettings, RenderSettings):
+class BudgetSettings(Settings):
+    """By when a report has ended: the parts of ``workflow.budget.Budget``."""
+
+    max_attempts: Positive = 3
+    queue_age_seconds: Positive = 86_400
+    worker_seconds: Positive = 900
+    lease_seconds: Positive = 120
+    sweep_minutes: Annotated[int, Field(ge=1, le=30)] = 1
+
+
+class WorkerSettings(SourceSettings, RenderSettings, BudgetSettings):
     """The worker. ``reserve_seconds``: what is kept of its time for ending a report properly."""
 
     report_table: str
     render_queue_url: str
     event_bus: str
-    max_attempts: Positive = 3
-    lease_seconds: Positive = 120
     heartbeat_seconds: Positive = 30
     retry_delay_seconds: Positive = 15
     reserve_seconds: Positive = 30
@@ -101,12 +109,30 @@ class WorkerSettings(SourceSettings, RenderSettings):
 class ReportSettings(Settings):
     """Changing reports: cancel, retry, delete. ``worker_seconds``: the worker's timeout, which no worker outlives."""
 
+    stage: str
     report_table: str
     document_bucket: str
     render_queue_url: str
     event_bus: str
     worker_seconds: Positive = 900
     requeue_seconds: Positive = 120
+
+
+class SweepSettings(BudgetSettings):
+    """The sweeper."""
+
+    stage: str
+    report_table: str
+    document_bucket: str
+    render_queue_url: str
+    event_bus: str
+    requeue_seconds: Positive = 120
+
+
+class DeadLetterSettings(SweepSettings):
+    """The dead-letter queue's consumer."""
+
+    accept_function: str
 
 
 class StatusSettings(Settings):

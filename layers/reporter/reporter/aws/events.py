@@ -15,7 +15,7 @@ from reporter.report import Report, Status
 from reporter.request import ReportRequest, parse_uuid, rfc3339
 
 SOURCE = "reporter"
-_KINDS = {Status.FINISHED: "ReportFinished", Status.ERROR: "ReportFailed", Status.CANCELED: "ReportCanceled"}
+EVENT_KINDS = {Status.FINISHED: "ReportFinished", Status.ERROR: "ReportFailed", Status.CANCELED: "ReportCanceled"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class EventBridgeEvents:
         }
         entry = {
             "Source": SOURCE,
-            "DetailType": _KINDS[report.status],
+            "DetailType": EVENT_KINDS[report.status],
             "Detail": json.dumps(detail),
             "EventBusName": self._bus,
         }

@@ -116,6 +116,15 @@ class ReportTable:
             _OPEN,
         )
 
+    def end(self, report: Report, error: ReportError, now: datetime) -> Report:
+        """See ``ports.Reports.end``."""
+        known = {"error": json_text(error.as_json()), "looseEnds": True}
+        return self._unchanged(report, {**_end(report.id, Status.ERROR, now, now), **known})
+
+    def queued_again(self, report: Report, due_at: datetime) -> None:
+        """See ``ports.Reports.queued_again``."""
+        self._unchanged(report, {"dueAt": due_at})
+
     def tied_up(self, report: Report, due_at: datetime | None) -> None:
         """See ``ports.Reports.tied_up``."""
         changes = {**_state(report.id, None, due_at), "looseEnds": None}
@@ -124,6 +133,16 @@ class ReportTable:
             self._change(report, changes, "#status = :seen AND updatedAt = :seenUpdate", seen)
         except ConditionFailed:
             return
+
+    def _unchanged(self, report: Report, changes: Mapping[str, Any]) -> Report:
+        """Change a report that nobody else has changed, nor works on."""
+        seen = {
+            ":seen": report.status.value,
+            ":seenAttempts": report.attempts,
+            ":seenLease": moment_text(report.lease_until),
+        }
+        lease = "leaseUntil = :seenLease" if report.lease_until else "attribute_not_exists(leaseUntil)"
+        return self._change(report, changes, f"#status = :seen AND attempts = :seenAttempts AND {lease}", seen)
 
     def _work(self, report: Report, changes: Mapping[str, Any]) -> Report:
         """Change a report while this attempt still owns it. The attempt's number is the fencing token."""

@@ -15,16 +15,11 @@ from reporter.errors import ConditionFailed, ReporterError, ReportFailure, Reque
 from reporter.message import RenderMessage
 from reporter.ports import Claimed, Clock, Documents, Events, ReportMissing, Reports
 from reporter.report import Report, ReportError, Status
+from reporter.workflow.budget import Budget
 from reporter.workflow.lease import Lease
 
 _log = logging.getLogger("reporter")
 MAX_ERROR_CHARACTERS = 2000
-EXPIRED = ReportError("EXPIRED", "the report expired before it was made")
-
-
-def attempts_used_up(attempts: int) -> ReportError:
-    """Why a report ends that was begun as often as allowed."""
-    return ReportError("ATTEMPTS_USED_UP", f"the report was begun {attempts} times and never finished")
 
 
 class Press(Protocol):
@@ -54,12 +49,21 @@ class FulfilPorts:
 
 @dataclass(frozen=True, slots=True)
 class FulfilLimits:
-    """``max_attempts``: how often a report may be begun. Times in seconds."""
+    """How often and until when a report may be begun, and the worker's times in seconds."""
 
-    max_attempts: int
-    lease_seconds: int
+    budget: Budget
     heartbeat_seconds: int
     retry_delay_seconds: int
+
+    @property
+    def max_attempts(self) -> int:
+        """How often a report may be begun."""
+        return self.budget.max_attempts
+
+    @property
+    def lease_seconds(self) -> int:
+        """How long a worker is believed to be alive without a word."""
+        return self.budget.lease
 
 
 class TryLater(Exception):
@@ -72,11 +76,12 @@ class TryLater(Exception):
 
 def fulfil(
     message: RenderMessage, ports: FulfilPorts, limits: FulfilLimits, hide: Callable[[int], None], deadline: Deadline
-) -> None:
-    """Bring the report to its end by ``deadline``, or raise ``TryLater``.
+) -> Report | None:
+    """Bring the report to its end by ``deadline`` and return it, or raise ``TryLater``.
 
-    Returns without doing anything when the report does not exist. For one that has ended it only repeats the event, as
-    the worker that ended it may have died before sending. ``hide(seconds)`` keeps the message from other workers.
+    None when it was not this call that ended it. Nothing is done when the report does not exist. For one that has ended
+    the event is only repeated, as the worker that ended it may have died before sending. ``hide(seconds)`` keeps the
+    message from other workers.
     """
     now = ports.clock()
     try:
@@ -84,10 +89,10 @@ def fulfil(
             message.organization_id, message.report_id, now, now + timedelta(seconds=limits.lease_seconds)
         )
     except ReportMissing:
-        return
+        return None
     except Claimed as claimed:
         _not_ours(claimed.report, ports, limits)
-        return
+        return None
     except Unavailable as error:
         raise TryLater(limits.retry_delay_seconds, str(error)) from error
     _log.info("begun", extra=report.traced())
@@ -103,6 +108,7 @@ def fulfil(
             raise TryLater(delay, str(error)) from error
     if ended is not None:
         _publish(ended, ports, limits)
+    return ended
 
 
 def _not_ours(report: Report, ports: FulfilPorts, limits: FulfilLimits) -> None:
@@ -116,10 +122,9 @@ def _not_ours(report: Report, ports: FulfilPorts, limits: FulfilLimits) -> None:
 
 def _attempt(report: Report, ports: FulfilPorts, limits: FulfilLimits, lease: Lease, deadline: Deadline) -> Report:
     """One attempt, to an end. Raises what may be tried again, and ``ConditionFailed``."""
-    if report.tries > limits.max_attempts:
-        return ports.reports.fail(report, attempts_used_up(limits.max_attempts), ports.clock())
-    if report.expired(ports.clock()):
-        return ports.reports.fail(report, EXPIRED, ports.clock())
+    hopeless = limits.budget.hopeless(report, report.tries - 1, ports.clock())
+    if hopeless is not None:
+        return ports.reports.fail(report, hopeless, ports.clock())
     folder = Path(tempfile.mkdtemp(prefix="report-"))
     try:
         document, rows = ports.press.make(report, folder, lease.lost, deadline)

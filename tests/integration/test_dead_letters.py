@@ -1,0 +1,260 @@
+"""Dead letters: reports end or go on, requests are made again, and what nobody can read is kept, not lost."""
+
+import io
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from reporter.aws.accept_function import AcceptFunction
+from reporter.aws.clients import client
+from reporter.errors import RequestError, Unavailable
+from reporter.message import RenderMessage
+from reporter.report import Status
+from reporter.workflow.dead_letters import RequestRefused
+from reporter.workflow.dead_letters import attend as attend_unwatched
+
+from functions.accept import app as accept
+from functions.dead_letters import app as dead_letters
+from local.paths import ROOT
+from tests.conformance.test_api_cases import NOW, REPORT, report_in
+from tests.plant import Plant, stored
+from tests.rights import acting
+from tests.wire import Wire, hearing, wired
+from tests.world import ORGANIZATION, Context, World
+
+MESSAGE = RenderMessage(ORGANIZATION, REPORT)
+
+
+@pytest.fixture
+def plant(world: World) -> Plant:
+    made = Plant(world)
+    made.add_template()
+    return made
+
+
+def ports_of(plant: Plant) -> Any:
+    return replace(dead_letters.ports, sweep=plant.sweeping)
+
+
+def attend(message_id: str, body: str, ports: Any) -> str:
+    """What the function does, within its rights; an accept function in this process has its own."""
+    if isinstance(ports.requests, Accepting):
+        return attend_unwatched(message_id, body, ports)
+    with acting("DeadLettersFunction"):
+        return attend_unwatched(message_id, body, ports)
+
+
+def record(body: str, message_id: str = "m-1") -> dict[str, Any]:
+    """A record as the event source has it."""
+    return {"messageId": message_id, "body": body, "attributes": {"ApproximateReceiveCount": "3"}}
+
+
+def kept() -> dict[str, Any]:
+    """What lies in the bucket for somebody to look at."""
+    objects = client("s3").list_objects_v2(Bucket="documents", Prefix="dead-letters/").get("Contents", [])
+    bodies = {o["Key"]: client("s3").get_object(Bucket="documents", Key=o["Key"])["Body"].read() for o in objects}
+    return {key: json.loads(body) for key, body in bodies.items()}
+
+
+def requested(detail: dict[str, Any], event_id: str = "e-1") -> dict[str, Any]:
+    return {"version": "0", "id": event_id, "detail-type": "ReportRequested", "source": "bank", "detail": detail}
+
+
+def test_a_report_that_was_only_throttled_is_queued_again_and_finishes(plant: Plant) -> None:
+    report_id = plant.post()
+    [message] = plant.waiting()
+    assert attend("m", message.as_text(), ports_of(plant)) == "Requeued"
+    assert plant.waiting() == [message]
+    assert plant.work(message) is None
+    assert plant.report(report_id).status is Status.FINISHED
+    assert plant.report(report_id).attempts == 1
+
+
+def test_a_report_whose_attempts_are_used_up_ends_with_the_reason(plant: Plant) -> None:
+    plant.world.add_report(report_in(ORGANIZATION, status=Status.PROCESSING, attempts=3, lease_until=NOW))
+    with hearing() as heard:
+        assert attend("m", MESSAGE.as_text(), ports_of(plant)) == "Ended"
+    report = plant.report(REPORT)
+    assert (report.status, report.error and report.error.code) == (Status.ERROR, "ATTEMPTS_USED_UP")
+    assert [kind for kind, _detail in heard] == ["ReportFailed"]
+    assert attend("m", MESSAGE.as_text(), ports_of(plant)) == "Left"
+
+
+def test_a_report_that_was_throttled_for_too_long_ends_too(plant: Plant) -> None:
+    report_id = plant.post()
+    [message] = plant.waiting()
+    plant.wait(plant.budget.queue_age + 1)
+    assert attend("m", message.as_text(), ports_of(plant)) == "Ended"
+    found = plant.report(report_id).error
+    assert found is not None
+    assert found.code == "WAITED_TOO_LONG"
+
+
+def test_a_report_that_a_worker_holds_or_that_is_gone_needs_nothing(plant: Plant) -> None:
+    report_id = plant.post()
+    [message] = plant.waiting()
+    plant.ports.reports.claim(ORGANIZATION, report_id, plant.now, plant.now.replace(year=2100))
+    assert attend("m", message.as_text(), ports_of(plant)) == "Left"
+    assert attend("m", MESSAGE.as_text(), ports_of(plant)) == "Left"
+    assert plant.waiting() == []
+
+
+def test_an_end_whose_event_never_got_out_is_told_again(plant: Plant) -> None:
+    plant.post()
+    [message] = plant.waiting()
+    with wired(Wire(lose=5)) as wire:
+        plant.work(message)
+    assert wire.calls[5] == "PutEvents"
+    with hearing() as heard:
+        assert attend("m", message.as_text(), ports_of(plant)) == "Left"
+    assert [kind for kind, _detail in heard] == ["ReportFinished"]
+    assert len(stored()) == 1
+
+
+def test_a_thousand_old_messages_of_one_report_have_one_effect(plant: Plant) -> None:
+    plant.post()
+    [message] = plant.waiting()
+    plant.work(message)
+    with wired(Wire()) as wire:
+        for number in range(50):
+            assert attend(f"m-{number}", message.as_text(), ports_of(plant)) == "Left"
+    assert set(wire.calls) == {"GetItem", "PutEvents"}
+    assert plant.waiting() == []
+
+
+class Accepting:
+    """The accept function, asked in this process."""
+
+    def __init__(self) -> None:
+        self.asked: list[Any] = []
+
+    def request(self, direct: Any) -> None:
+        self.asked.append(direct)
+        try:
+            accept.handler(dict(direct), Context())
+        except RequestError as refused:
+            raise RequestRefused(str(refused)) from None
+
+
+def test_a_requested_report_that_was_never_delivered_is_requested_again_once(plant: Plant) -> None:
+    event = json.loads((ROOT / "events" / "accept_event.json").read_text())
+    requests = Accepting()
+    ports = replace(ports_of(plant), requests=requests)
+    assert attend("m-1", json.dumps(event), ports) == "Requested"
+    assert attend("m-2", json.dumps(event), ports) == "Requested"
+    assert accept.handler(event, Context())["replayed"] is True
+    assert len(plant.world.rows("reports")) == 1
+    destination = {"requestContext": {}, "requestPayload": event, "responsePayload": {"errorType": "Unavailable"}}
+    assert attend("m-3", json.dumps(destination), ports) == "Requested"
+    assert len(plant.world.rows("reports")) == 1
+    assert kept() == {}
+    sent = event["detail"].get("idempotencyKey") or f"event:{event['id']}"
+    assert {asked["idempotencyKey"] for asked in requests.asked} == {sent}
+
+
+def test_a_request_that_can_never_be_accepted_is_kept_with_the_reason(plant: Plant) -> None:
+    event = requested({"organizationId": ORGANIZATION, "templateId": REPORT, "filters": {}})
+    requests = Accepting()
+    ports = replace(ports_of(plant), requests=requests)
+    assert attend("m-1", json.dumps(event), ports) == "Kept"
+    refused = {"errorType": "RequestError", "errorMessage": "TPL-0011: no such template"}
+    assert attend("m-2", json.dumps({"requestPayload": event, "responsePayload": refused}), ports) == "Kept"
+    assert len(requests.asked) == 1
+    assert {name: value["reason"] for name, value in kept().items()} == {
+        "dead-letters/m-1.json": "TPL-0011: no such template",
+        "dead-letters/m-2.json": "TPL-0011: no such template",
+    }
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        *["", "{", "[]", "null", "7", "\x00\ud800", "{}", "[" * 2000],
+        *['{"version": 2}', '{"requestPayload": null}', '{"detail-type": "Other", "detail": {}}'],
+        '{"detail-type": "ReportRequested", "detail": 7, "id": 1}',
+    ],
+)
+def test_what_nobody_can_read_is_kept_whole(plant: Plant, body: str) -> None:
+    for _twice in range(2):
+        assert dead_letters.handler({"Records": [record(body)]}, Context()) == {"batchItemFailures": []}
+    [found] = kept().values()
+    assert found["body"].encode("utf-8", "backslashreplace") == body.encode("utf-8", "backslashreplace")
+    assert found["reason"]
+
+
+def test_only_what_could_not_be_attended_to_comes_back(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
+    plant.world.add_report(report_in(ORGANIZATION))
+
+    class Down:
+        def request(self, _direct: Any) -> None:
+            raise Unavailable("the accept function")
+
+    monkeypatch.setattr(dead_letters, "ports", replace(dead_letters.ports, requests=Down()))
+    event = requested({"organizationId": ORGANIZATION})
+    records = [record(MESSAGE.as_text(), "a"), record(json.dumps(event), "b"), record("garbage", "c")]
+    answer = dead_letters.handler({"Records": records}, Context())
+    assert answer == {"batchItemFailures": [{"itemIdentifier": "b"}]}
+    assert plant.waiting() == [MESSAGE]
+    assert list(kept()) == ["dead-letters/c.json"]
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("lost", range(6))
+def test_an_end_that_lost_a_call_is_whole_in_the_end(plant: Plant, lost: int, after: bool) -> None:
+    plant.world.add_report(report_in(ORGANIZATION, status=Status.PROCESSING, attempts=3, lease_until=NOW))
+    client("s3").put_object(Bucket="documents", Key=f"documents/{ORGANIZATION}/{REPORT}/3.html", Body=b"late")
+    with wired(Wire(lost, after)) as wire:
+        answer = dead_letters.handler({"Records": [record(MESSAGE.as_text())]}, Context())
+    assert len(wire.calls) > lost, wire.calls
+    if answer["batchItemFailures"]:
+        assert dead_letters.handler({"Records": [record(MESSAGE.as_text())]}, Context()) == {"batchItemFailures": []}
+    plant.wait(2)
+    plant.sweep()
+    report = plant.report(REPORT)
+    assert (report.status, report.loose_ends, stored()) == (Status.ERROR, False, [])
+
+
+def test_a_letter_is_counted_and_nothing_of_it_logged(
+    plant: Plant, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    dead_letters.handler({"Records": [record('{"secret": "hush"}')]}, Context())
+    told = capsys.readouterr().out
+    assert '"DeadLetterKept":[1.0]' in told.replace(" ", "")
+    assert "hush" not in told + caplog.text
+
+
+class Lambda:
+    """A stand-in for the Lambda client: the fake cloud does not run functions."""
+
+    def __init__(self, **answer: Any) -> None:
+        self.answer = answer
+        self.sent: Any = None
+
+    def invoke(self, **request: Any) -> dict[str, Any]:
+        self.sent = json.loads(request["Payload"])
+        return {name: io.BytesIO(v.encode()) if name == "Payload" else v for name, v in self.answer.items()}
+
+
+@pytest.mark.parametrize(
+    ("answer", "raised"),
+    [
+        ({"Payload": '{"id": "x"}'}, None),
+        ({"FunctionError": "Unhandled", "Payload": '{"errorType": "RequestError", "errorMessage": "m"}'}, RequestRefused),
+        ({"FunctionError": "Unhandled", "Payload": '{"errorType": "Unavailable"}'}, Unavailable),
+        ({"FunctionError": "Unhandled", "Payload": '{"errorMessage": "Task timed out"}'}, Unavailable),
+        ({"FunctionError": "Unhandled", "Payload": ""}, Unavailable),
+    ],
+)
+def test_the_accept_functions_answer_is_read(
+    plant: Plant, monkeypatch: pytest.MonkeyPatch, answer: dict[str, str], raised: type[Exception] | None
+) -> None:
+    function = AcceptFunction("accept")
+    stub = Lambda(**answer)
+    monkeypatch.setattr(function, "_client", stub)
+    if raised is None:
+        function.request({"a": 1})
+    else:
+        with pytest.raises(raised):
+            function.request({"a": 1})
+    assert stub.sent == {"a": 1}
