@@ -17,7 +17,7 @@ renderer = Renderer(
     )
 )
 
-from reporter.assembly import clock, source_registry  # noqa: E402
+from reporter.assembly import clock, source_breaker, source_registry  # noqa: E402
 from reporter.aws.document_bucket import DocumentBucket, document_key  # noqa: E402
 from reporter.aws.events import EVENT_KINDS, EventBridgeEvents  # noqa: E402
 from reporter.aws.logs import log, unexpected  # noqa: E402
@@ -34,7 +34,7 @@ from reporter.workflow.fulfil import FulfilLimits, FulfilPorts, TryLater, fulfil
 meter = Meter(settings.stage)
 queue = SqsRenderQueue(settings.render_queue_url)
 documents = DocumentBucket(settings.document_bucket)
-sources = source_registry(settings)
+sources = source_registry(settings, source_breaker(settings))
 press = Press(
     sources.rows_of,
     documents,
@@ -53,6 +53,7 @@ ports = FulfilPorts(
 )
 limits = FulfilLimits(
     budget=budget(settings),
+    max_rests=settings.max_rests,
     heartbeat_seconds=settings.heartbeat_seconds,
     retry_delay_seconds=settings.retry_delay_seconds,
 )

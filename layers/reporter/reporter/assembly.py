@@ -3,7 +3,8 @@
 from datetime import UTC, datetime
 
 from reporter.aws.clients import client
-from reporter.settings import SourceSettings
+from reporter.settings import SourceSettings, WorkerSettings
+from reporter.sources.breaker import SourceBreaker
 from reporter.sources.registry import SourceRegistry
 
 
@@ -12,7 +13,20 @@ def clock() -> datetime:
     return datetime.now(UTC)
 
 
-def source_registry(settings: SourceSettings, *, keeps_schemas: bool = True) -> SourceRegistry:
+def source_breaker(settings: WorkerSettings) -> SourceBreaker:
+    """What keeps the workers from data sources that are down."""
+    return SourceBreaker(
+        client,
+        settings.schema_table,
+        failures=settings.breaker_failures,
+        seconds=settings.breaker_seconds,
+        cache_seconds=settings.source_cache_seconds,
+    )
+
+
+def source_registry(
+    settings: SourceSettings, breaker: SourceBreaker | None = None, *, keeps_schemas: bool = True
+) -> SourceRegistry:
     """The registry of data sources as the settings have it."""
     return SourceRegistry(
         client,
@@ -26,4 +40,5 @@ def source_registry(settings: SourceSettings, *, keeps_schemas: bool = True) -> 
         allow_private=settings.allow_private_sources,
         networks=settings.source_networks.split(","),
         keeps_schemas=keeps_schemas,
+        breaker=breaker,
     )

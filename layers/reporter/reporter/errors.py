@@ -171,12 +171,25 @@ class ReportFailure(ReporterError):
 
 
 class SourceUnavailable(ReportFailure):
-    """A data source is down, slow or broke off in mid-stream: the report is tried again, then ends in ``Error``."""
+    """A data source is down, slow or broke off in mid-stream: the report is tried again, then ends in ``Error``.
+
+    ``dead``: whether nobody else would get an answer either, as far as one can see.
+    """
 
     retryable = True
 
-    def __init__(self, source: str, reason: str) -> None:
+    def __init__(self, source: str, reason: str, *, dead: bool = True) -> None:
         super().__init__("SOURCE_UNAVAILABLE", f"data source {source}: {reason}")
+        self.source = source
+        self.dead = dead
+
+
+class SourceResting(SourceUnavailable):
+    """A data source that is down is left alone for ``seconds``: the report waits, and that is no attempt."""
+
+    def __init__(self, source: str, seconds: float) -> None:
+        super().__init__(source, "it is down, and is tried again later", dead=False)
+        self.seconds = seconds
 
 
 class ConditionFailed(ReporterError):

@@ -37,6 +37,10 @@ class Reports(Protocol):
         """Raises ``ConditionFailed`` when another attempt or an end has come in between. Then it is due to be looked at."""
         ...
 
+    def rest(self, report: Report, until: datetime) -> None:
+        """As ``extend_lease``; and this attempt is none, but a rest."""
+        ...
+
     def finish(self, report: Report, key: str, document: Document, rows: RowCounts, now: datetime) -> Report:
         """Processing → Finished, for this attempt only. Raises ``ConditionFailed``."""
         ...

@@ -41,7 +41,8 @@ class ReportError:
 class Report:
     """One row of the report table. ``attempts`` is the fencing token of whoever works on it.
 
-    ``attempts_before``: how many of them the last retry found; the budget of attempts counts from there.
+    ``attempts_before``: how many of them do not count: those before the last retry, and ``rests``, those that found a
+    data source resting.
     ``loose_ends``: the report has ended, but not yet everything is done that follows an end (``workflow.loose_ends``).
     ``due_at``: when the sweeper looks at it unless something happens before; None: never.
     ``rows``: how many the sources delivered; ``rows_written``: from how many the document was made.
@@ -71,6 +72,7 @@ class Report:
     correlation_id: str | None = None
     attempts: int = 0
     attempts_before: int = 0
+    rests: int = 0
     retried_at: datetime | None = None
     lease_until: datetime | None = None
     due_at: datetime | None = None
@@ -124,7 +126,7 @@ class Report:
 
     @property
     def tries(self) -> int:
-        """Attempts begun since it was accepted or last retried; a retry counts its own before it begins."""
+        """Attempts begun since it was accepted or last retried, rests left out; a retry counts its own before it begins."""
         return 0 if self.status is Status.PENDING else self.attempts - self.attempts_before
 
     @property

@@ -104,6 +104,9 @@ class WorkerSettings(SourceSettings, RenderSettings, BudgetSettings):
     heartbeat_seconds: Positive = 30
     retry_delay_seconds: Positive = 15
     reserve_seconds: Positive = 30
+    breaker_failures: Positive = 3
+    breaker_seconds: Positive = 30
+    max_rests: Positive = 12
 
 
 class ReportSettings(Settings):

@@ -3,7 +3,6 @@
 import os
 import signal
 import socket
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,6 +26,7 @@ from reporter.sources.hosts import HostRule
 from reporter.sources.reading import Snapshot, Source, Surroundings, open_source
 
 from local.postgresql import EmbeddedPostgres
+from tests.forwarding import Forwarder
 from tests.tables import ORGANIZATION, opened, postgresql_entry, rows_of
 
 Connection = psycopg.Connection[Any]
@@ -343,52 +343,15 @@ def test_a_report_that_takes_too_long_ends_in_an_error_of_its_own(connection: Co
         assert read_on(batches).code == "REPORT_TIMEOUT"
 
 
-class Thief:
-    """Between a client and the server: one row of a COPY never arrives, and nothing else shows it."""
-
-    def __init__(self, port: int) -> None:
-        self._server = port
-        self._door = socket.create_server(("127.0.0.1", 0))
-        self.port = self._door.getsockname()[1]
-        self.stolen = 0
-        self._thread = threading.Thread(target=self._serve, daemon=True)
-        self._thread.start()
-
-    def close(self) -> None:
-        self._door.close()
-        self._thread.join(5)
-
-    def _serve(self) -> None:
-        with self._door.accept()[0] as client, socket.create_connection(("127.0.0.1", self._server)) as server:
-            forward = threading.Thread(target=self._copy, args=(client, server), daemon=True)
-            forward.start()
-            with server.makefile("rb") as messages:
-                while head := messages.read(5):
-                    body = messages.read(int.from_bytes(head[1:]) - 4)
-                    if head[:1] == b"d" and b"row 1500" in body and not self.stolen:
-                        self.stolen += 1
-                        continue
-                    client.sendall(head + body)
-            forward.join(5)
-
-    @staticmethod
-    def _copy(client: socket.socket, server: socket.socket) -> None:
-        while data := client.recv(1 << 16):
-            server.sendall(data)
-        server.shutdown(socket.SHUT_WR)
-
-
 def test_a_row_that_gets_lost_on_the_way_is_missed(postgres: EmbeddedPostgres, source: Source) -> None:
     schema = source.discover("")
-    thief = Thief(postgres.port)
-    try:
+    # One row of a COPY never arrives, and nothing else shows it.
+    with Forwarder(postgres.port, lambda message: message.startswith(b"d") and message.endswith(b"row 1500\n")) as thief:
         robbed = opened(postgresql_entry(postgres, {"port": thief.port}, schemas=["pg"]))
         with robbed.snapshot(Deadline(60)) as snapshot:
             failure = read_on(snapshot.rows("pg.many", ["name"], schema, (), ORGANIZATION))
             assert isinstance(failure, SourceUnavailable)
         assert thief.stolen == 1
-    finally:
-        thief.close()
 
 
 def test_a_server_that_is_not_there_is_told_from_a_report_that_is_wrong(postgres: EmbeddedPostgres) -> None:

@@ -54,6 +54,7 @@ def item_of(report: Report) -> dict[str, Any]:
             "correlationId": report.correlation_id,
             "attempts": report.attempts,
             "attemptsBefore": report.attempts_before,
+            "rests": report.rests or None,
             # What the next claim adds to the attempts; a retry has counted its own already.
             "claimAdds": 1,
             "retriedAt": moment_text(report.retried_at),
@@ -101,6 +102,7 @@ def report_of(attributes: Mapping[str, Any]) -> Report:
         correlation_id=row.get("correlationId"),
         attempts=row["attempts"],
         attempts_before=row.get("attemptsBefore", 0),
+        rests=row.get("rests", 0),
         retried_at=moment(row.get("retriedAt")),
         lease_until=moment(row.get("leaseUntil")),
         due_at=moment(row.get("dueAt")),

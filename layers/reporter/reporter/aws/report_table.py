@@ -61,6 +61,11 @@ class ReportTable:
         """See ``ports.Reports.extend_lease``."""
         self._work(report, {"leaseUntil": lease_until, "dueAt": lease_until})
 
+    def rest(self, report: Report, until: datetime) -> None:
+        """See ``ports.Reports.rest``."""
+        counts = {"rests": report.rests + 1, "attemptsBefore": report.attempts_before + 1}
+        self._work(report, {"leaseUntil": until, "dueAt": until, **counts})
+
     def finish(self, report: Report, key: str, document: Document, rows: RowCounts, now: datetime) -> Report:
         """See ``ports.Reports.finish``. It is due again when it expires."""
         return self._work(
@@ -101,7 +106,7 @@ class ReportTable:
                 "attempts": report.attempts + 1,
                 "claimAdds": 0,
                 "attemptsBefore": report.attempts,
-                **dict.fromkeys(("completedAt", "leaseUntil", "error", "warnings", "looseEnds")),
+                **dict.fromkeys(("completedAt", "leaseUntil", "error", "warnings", "looseEnds", "rests")),
             },
             "attribute_not_exists(deletedAt) AND #status = :seen AND attempts = :seenAttempts",
             {":seen": Status.ERROR.value, ":seenAttempts": report.attempts},

@@ -113,8 +113,9 @@ class FilesSnapshot:
             if code in _MISSING:
                 message = f"data source {self._entry.id}: the file of table {table} is not there"
                 raise MissingFile("SOURCE_CHANGED", message) from None
-            reason = "a file changed while it was read" if code in {"PreconditionFailed", "412"} else "S3 does not answer"
-            raise SourceUnavailable(self._entry.id, reason) from None
+            if code in {"PreconditionFailed", "412"}:
+                raise SourceUnavailable(self._entry.id, "a file changed while it was read", dead=False) from None
+            raise SourceUnavailable(self._entry.id, "S3 does not answer") from None
         except BotoCoreError:
             raise SourceUnavailable(self._entry.id, "S3 does not answer") from None
         version = answer.get("VersionId")

@@ -78,7 +78,7 @@ class Session:
                         self._wait()
                         lines, size = [], 0
             if counted + len(lines) != cursor.rowcount:
-                raise SourceUnavailable(self._source, "it delivered fewer rows than it counted")
+                raise SourceUnavailable(self._source, "it delivered fewer rows than it counted", dead=False)
         if lines:
             yield lines
 
@@ -112,8 +112,9 @@ class Session:
         except ReportFailure as timeout:
             return timeout
         if isinstance(error, psycopg.errors.QueryCanceled):
-            return SourceUnavailable(name, f"it did not answer within {self._seconds:.0f} s")
-        return SourceUnavailable(name, "the connection failed or broke off")
+            # It did react to that.
+            return SourceUnavailable(name, f"it did not answer within {self._seconds:.0f} s", dead=False)
+        return SourceUnavailable(name, "the connection failed or broke off", dead=self._connection.closed)
 
     def _watch(self) -> None:
         """Cancels what takes too long; hangs up on a server that does not even react to that."""

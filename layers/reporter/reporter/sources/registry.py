@@ -9,7 +9,7 @@ import json
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -19,6 +19,7 @@ from reporter.dataset import Batch
 from reporter.deadline import Deadline
 from reporter.errors import ReportFailure, Unavailable
 from reporter.schema import SourceSchema
+from reporter.sources.breaker import SourceBreaker
 from reporter.sources.entry import EntryError, SourceEntry, parse_entry
 from reporter.sources.hosts import HostRule
 from reporter.sources.reading import Snapshot, Source, Surroundings, open_source
@@ -35,7 +36,8 @@ log = logging.getLogger("reporter")
 class SourceRegistry:
     """``client``: service name → boto3 client. Times in seconds. ``networks``: private CIDR blocks sources may be in.
 
-    ``keeps_schemas``: whether what is discovered is stored for others.
+    ``keeps_schemas``: whether what is discovered is stored for others. ``breaker`` keeps snapshots from sources that are
+    down.
     """
 
     def __init__(
@@ -52,9 +54,11 @@ class SourceRegistry:
         allow_private: bool,
         networks: Sequence[str] = (),
         keeps_schemas: bool = True,
+        breaker: SourceBreaker | None = None,
     ) -> None:
         self._client = client
         self._keeps_schemas = keeps_schemas
+        self._breaker = breaker
         self._path = f"/reporter/{stage}/data-sources/"
         self._schema_table = schema_table
         self._bucket = bucket
@@ -98,7 +102,8 @@ class SourceRegistry:
         Raises ``ReportFailure``, and ``Unavailable`` when its credentials cannot be had.
         """
         try:
-            with self._source(entry).snapshot(deadline) as snapshot:
+            guard = self._breaker.guarding(entry.id) if self._breaker else nullcontext()
+            with guard, self._source(entry).snapshot(deadline) as snapshot:
                 yield snapshot
         except ReportFailure as error:
             if error.code == "SOURCE_CHANGED" and entry.schema_key is None:

@@ -1,17 +1,19 @@
 """Fulfilling a report: claim, read, render, store, finish. Safe however often, late or concurrently it is asked to."""
 
 import logging
+import random
 import shutil
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from math import ceil
 from pathlib import Path
 from typing import Protocol
 
 from reporter.deadline import Deadline
 from reporter.document import CONTENT_TYPES, Document, RowCounts
-from reporter.errors import ConditionFailed, ReporterError, ReportFailure, RequestError, Unavailable
+from reporter.errors import ConditionFailed, ReporterError, ReportFailure, RequestError, SourceResting, Unavailable
 from reporter.message import RenderMessage
 from reporter.ports import Claimed, Clock, Documents, Events, ReportMissing, Reports
 from reporter.report import Report, ReportError, Status
@@ -20,6 +22,7 @@ from reporter.workflow.lease import Lease
 
 _log = logging.getLogger("reporter")
 MAX_ERROR_CHARACTERS = 2000
+LONGEST_REST_SECONDS = 720
 
 
 class Press(Protocol):
@@ -49,9 +52,12 @@ class FulfilPorts:
 
 @dataclass(frozen=True, slots=True)
 class FulfilLimits:
-    """How often and until when a report may be begun, and the worker's times in seconds."""
+    """How often and until when a report may be begun; ``max_rests``: how often it may find a data source resting, which is
+    no attempt. The worker's times in seconds.
+    """
 
     budget: Budget
+    max_rests: int
     heartbeat_seconds: int
     retry_delay_seconds: int
 
@@ -102,9 +108,10 @@ def fulfil(
         except ConditionFailed:
             ended = _own_end(report, ports)
         except (ReportFailure, Unavailable) as error:
-            delay = limits.retry_delay_seconds * report.tries
+            resting = isinstance(error, SourceResting)
+            delay = _rest(error, report) if isinstance(error, SourceResting) else limits.retry_delay_seconds * report.tries
             # A moment less than the message is hidden, so that it finds the report free.
-            lease.give_back(delay - 1)
+            lease.give_back(delay - 1, no_attempt=resting)
             raise TryLater(delay, str(error)) from error
     if ended is not None:
         _publish(ended, ports, limits)
@@ -136,12 +143,21 @@ def _attempt(report: Report, ports: FulfilPorts, limits: FulfilLimits, lease: Le
     except (ReportFailure, RequestError, Unavailable) as error:
         if lease.lost():
             raise ConditionFailed(f"report {report.id} is no longer this worker's") from error
-        if error.retryable and report.tries < limits.max_attempts:
+        if isinstance(error, SourceResting):
+            if report.rests < limits.max_rests:
+                raise
+        elif error.retryable and report.tries < limits.max_attempts:
             raise
         return ports.reports.fail(report, _reason(error), ports.clock())
     finally:
         # Warm containers share /tmp: what one report leaves there, the next organization's could find.
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _rest(error: SourceResting, report: Report) -> int:
+    """Longer each time, and not all reports at once."""
+    longest = min(ceil(error.seconds) << report.rests, LONGEST_REST_SECONDS)
+    return max(2, ceil(longest * random.uniform(1, 1.25)))
 
 
 def _reason(error: ReporterError) -> ReportError:

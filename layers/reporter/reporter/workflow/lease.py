@@ -48,12 +48,16 @@ class Lease:
         """Whether another attempt or an end has taken the report away."""
         return self._lost.is_set()
 
-    def give_back(self, seconds: int) -> None:
-        """Let another worker claim the report in ``seconds``. If that does not get through, the lease runs out by itself."""
+    def give_back(self, seconds: int, *, no_attempt: bool = False) -> None:
+        """Let another worker claim the report in ``seconds``, or when the lease runs out, should that not get through.
+
+        ``no_attempt``: this one does not count as an attempt.
+        """
         self._ended.set()
         self._thread.join()
         try:
-            self._reports.extend_lease(self._report, self._clock() + timedelta(seconds=seconds))
+            give = self._reports.rest if no_attempt else self._reports.extend_lease
+            give(self._report, self._clock() + timedelta(seconds=seconds))
         except (ConditionFailed, Unavailable):
             return
 
