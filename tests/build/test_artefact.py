@@ -1,0 +1,96 @@
+"""What ``sam build`` made, taken alone: the runtime's interpreter and its boto3, one function, the layers, and nothing else."""
+
+import json
+import os
+import subprocess
+import sys
+from importlib.metadata import distribution
+from pathlib import Path
+
+import pytest
+
+from local.paths import BUILD
+from local.stack import build
+from tests.sam_template import resources
+
+pytestmark = [pytest.mark.timeout(300), pytest.mark.xdist_group("deployed")]
+FUNCTIONS = sorted(name for name, made in resources().items() if made["Type"] == "AWS::Serverless::Function")
+LAYERS = sorted(name for name, made in resources().items() if made["Type"] == "AWS::Serverless::LayerVersion")
+RUNTIME = ("boto3", "botocore", "s3transfer", "jmespath", "python-dateutil", "six", "urllib3")
+"""What Lambda brings along."""
+UNPACKED_BYTES = 250 * 1024 * 1024
+"""Lambda's limit for a function with its layers."""
+RENDERING = {"PreviewFunction", "TemplatesFunction", "WorkerFunction"}
+"""Functions that read templates; the others start without what only these need."""
+IMPORT = """
+import json, sys
+import app
+assert callable(app.handler)
+files = [getattr(module, "__file__", None) or "" for module in list(sys.modules.values())]
+if hasattr(app, "renderer"):
+    app.renderer.close()
+print(json.dumps({"files": files, "modules": list(sys.modules)}))
+"""
+
+
+@pytest.fixture(scope="module")
+def artefact() -> Path:
+    build()
+    return BUILD
+
+
+@pytest.fixture(scope="module")
+def runtime(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with boto3 and what it needs, by links."""
+    folder = tmp_path_factory.mktemp("runtime")
+    for name in RUNTIME:
+        found = distribution(name)
+        tops = {file.parts[0] for file in found.files or () if ".." not in file.parts and "__pycache__" not in file.parts}
+        for top in tops:
+            (folder / top).symlink_to(str(found.locate_file(top)))
+    return folder
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_function_imports_from_what_was_built_alone(function: str, artefact: Path, runtime: Path, tmp_path: Path) -> None:
+    parts = [artefact / function, *(artefact / layer / "python" for layer in LAYERS), runtime]
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "VIRTUAL_ENV"))}
+    environment = {**kept, "PYTHONPATH": os.pathsep.join(map(str, parts)), "PYTHONDONTWRITEBYTECODE": "1"}
+    interpreter = Path(sys._base_executable)  # type: ignore[attr-defined]
+    # Without ``site`` no package installed for the interpreter is seen either.
+    done = subprocess.run(
+        [interpreter, "-S", "-c", IMPORT], env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    seen = json.loads(done.stdout)
+    homes = [*map(str, parts), str(Path(os.__file__).parent), str(artefact)]
+    strangers = [file for file in seen["files"] if file and not file.startswith((*homes, "<"))]
+    assert strangers == []
+    if function not in RENDERING:
+        assert {"jinja2", "lxml", "openpyxl", "xlsxwriter"}.isdisjoint(seen["modules"])
+
+
+def size(folder: Path) -> int:
+    """Bytes of all files, as Lambda counts them."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def test_functions_with_their_layers_fit_lambda(artefact: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    sizes = {name: size(artefact / name) for name in (*LAYERS, *FUNCTIONS)}
+    with capsys.disabled():
+        print("\nunpacked, MB: " + ", ".join(f"{name} {bytes_ / 1024**2:.1f}" for name, bytes_ in sizes.items()))
+    layers = sum(sizes[name] for name in LAYERS)
+    assert {name: sizes[name] for name in FUNCTIONS if sizes[name] + layers > UNPACKED_BYTES} == {}
+
+
+def test_bytecode_goes_along(artefact: Path) -> None:
+    for name in (*LAYERS, *FUNCTIONS):
+        sources = [path for path in (artefact / name).rglob("*.py") if "tests" not in path.parts]
+        missing = [path for path in sources if not list((path.parent / "__pycache__").glob(f"{path.stem}.*.pyc"))]
+        assert len(missing) < 0.01 * len(sources) + 1, missing
+
+
+def test_nothing_but_the_house_is_in_its_layer(artefact: Path) -> None:
+    (layer,) = [path for path in (artefact / "ReporterLayer" / "python").iterdir() if path.name != "__pycache__"]
+    assert layer.name == "reporter"
+    assert (layer / "openapi.json").exists()
