@@ -57,8 +57,8 @@ validate: .venv-sam/ready ## The SAM template
 	AWS_DEFAULT_REGION=us-east-1 SAM_CLI_TELEMETRY=0 .venv-sam/bin/sam validate --lint
 	AWS_DEFAULT_REGION=us-east-1 .venv-sam/bin/cfn-lint template.yaml
 
-test: $(READY) ## All tests: unit, conformance, integration, template, end to end
-	$(BIN)/pytest
+test: $(READY) ## All tests: unit, conformance, integration, template, build, end to end
+	$(BIN)/pytest -n 2 --dist loadgroup
 
 soak: .venv/ready ## Chance for longer: ten minutes of fuzzing; seeds are printed, FUZZ_SEED=... runs one again
 	FUZZ_SECONDS=100 $(BIN)/pytest -s tests/fuzz

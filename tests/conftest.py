@@ -28,10 +28,12 @@ os.environ.update(
 )
 
 from collections.abc import Iterator
+from typing import Any
 
 import moto
 import pytest
 
+from local.paths import ROOT
 from local.postgresql import EmbeddedPostgres
 from tests.world import World
 
@@ -50,6 +52,20 @@ def world() -> Iterator[World]:
     """An empty cloud with our resources, and the doors in front of it."""
     with moto.mock_aws():
         yield World()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests in parallel: those of a file stay together, and all that build or deploy the one artefact do."""
+    for item in items:
+        kind = item.path.relative_to(ROOT / "tests").parts[0]
+        item.add_marker(pytest.mark.xdist_group("deployed" if kind in {"build", "e2e"} else str(item.path)))
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """What tests have measured, for people to read."""
+    for report in terminalreporter.stats.get("passed", []):
+        for name, value in report.user_properties if report.when == "call" else ():
+            terminalreporter.write_line(f"{name}: {value}")
 
 
 def pytest_sessionfinish() -> None:
