@@ -218,4 +218,7 @@ def test_a_thousand_rows_are_cut_to_the_first(world: World) -> None:
 
 def test_the_warnings_of_an_upload_are_those_of_a_preview(world: World) -> None:
     answer = preview(world, b"x{% set kept = bank.accounts %}", data=ROWS)
-    assert answer.body["warnings"] == ["line 1: bank.accounts is read but never shown"]
+    assert answer.body["warnings"] == [
+        "line 1: kept is set but never used",
+        "line 1: bank.accounts is read but never shown",
+    ]

@@ -7,6 +7,7 @@ from jinja2 import nodes
 from jinja2.exceptions import TemplateSyntaxError
 
 from reporter.errors import TemplateProblem, TemplateProblems
+from reporter.language.advice import advice
 from reporter.language.cells import SHEET_FILTER
 from reporter.language.environment import TemplateEnvironment
 from reporter.language.limits import DEFAULT_LIMITS, TemplateLimits
@@ -78,7 +79,7 @@ def check(
     for (source, table), columns in sorted(reader.columns.items()):
         known = schemas[source].tables[table] if schemas is not None else columns
         reads.setdefault(source, {})[table] = tuple(name for name in known if name in columns)
-    return CheckedTemplate(reads, reader.tables, tuple(_notices(tree, reader)))
+    return CheckedTemplate(reads, reader.tables, advice(tree, reader, output_format))
 
 
 class _EverySource(Collection[str]):
@@ -145,18 +146,3 @@ class _Collected:
         problem = problem_at(code, message, node, text)
         if problem not in self.found and len(self.found) < self._most:
             self.found.append(problem)
-
-
-def _notices(tree: nodes.Template, reader: Reader) -> list[TemplateProblem]:
-    found = [
-        problem_at("", f"{source}.{table} is read but never shown", node, f"{source}.{table}")
-        for (source, table), node in reader.named.items()
-        if (source, table) not in reader.used and not reader.columns[source, table]
-    ]
-    for loop in tree.find_all(nodes.For):
-        for assigned in loop.find_all(nodes.Assign):
-            if isinstance(assigned.target, nodes.Name):
-                name = assigned.target.name
-                message = f"{name} keeps its value from one iteration to the next (plain Jinja would forget it)"
-                found.append(problem_at("", message, assigned, name))
-    return sorted(set(found), key=lambda notice: (notice.line, notice.column))

@@ -14,7 +14,7 @@ from reporter.errors import RequestError, TemplateProblem
 from reporter.language.functions import FUNCTIONS
 from reporter.language.selection import AGGREGATES
 from reporter.language.syntax_messages import meant
-from reporter.schema import SourceSchema
+from reporter.schema import ColumnType, SourceSchema
 
 Report = Callable[[str, str, nodes.Node, str], None]
 """Called with code, message, node and offending text."""
@@ -65,6 +65,8 @@ class Reader:
         self.tables: dict[str, dict[str, str]] = {}
         self.used: set[tuple[str, str]] = set()
         self.named: dict[tuple[str, str], nodes.Node] = {}
+        self._kinds: dict[int, Kinds] = {}
+        self._column_types: dict[int, set[ColumnType]] = {}
 
     def walk(self, tree: nodes.Template) -> None:
         """Find every read of the tree."""
@@ -72,6 +74,27 @@ class Reader:
             name.name for name in tree.find_all(nodes.Name) if name.ctx in {"store", "param"}
         )
         self._body(tree.body, {})
+
+    # -- what was found -------------------------------------------------------------------------------------------
+
+    def is_source(self, name: str) -> bool:
+        """Whether a data source is called so."""
+        return self._schemas is not None and name in self._schemas
+
+    def column_type(self, node: nodes.Node) -> ColumnType | None:
+        """The type of the column that the node reads; None where it reads none, or several of different types."""
+        found = self._column_types.get(id(node), set())
+        return next(iter(found)) if len(found) == 1 else None
+
+    def printed(self, node: nodes.Node) -> Kinds:
+        """The tables and rows that the node prints as a whole."""
+        return self._kinds.get(id(node), PLAIN)
+
+    def looped(self, loop: nodes.For) -> str:
+        """The table that a loop goes through from end to end; empty where it is no table, or a chosen part of one."""
+        whole = isinstance(loop.iter, nodes.Filter) and isinstance(loop.iter.node, nodes.Getattr)
+        tables = {f"{kind.source}.{kind.table}" for kind in self._kinds.get(id(loop), PLAIN)} if whole else set()
+        return next(iter(tables)) if len(tables) == 1 else ""
 
     # -- statements -----------------------------------------------------------------------------------------------
 
@@ -88,12 +111,15 @@ class Reader:
     def _output(self, node: nodes.Output, scope: Scope) -> None:
         for child in node.nodes:
             if not isinstance(child, nodes.TemplateData):
-                self._whole(self._of(child, scope))
+                kinds = self._of(child, scope)
+                self._note(child, kinds)
+                self._whole(kinds)
 
     def _for(self, node: nodes.For, scope: Scope) -> None:
         kinds = self._of(node.iter, scope)
         inner = dict(scope)
         rows = frozenset(kind.as_row() for kind in kinds if kind.table and not kind.row)
+        self._note(node, rows)
         if isinstance(node.target, nodes.Name):
             inner[node.target.name] = rows
         else:
@@ -185,6 +211,7 @@ class Reader:
         for rows in reversed(self._row_scopes):
             if rows and all(self._has_column(kind, node.name, scope) for kind in rows):
                 self._read(rows, node.name, node)
+                self._note_column(node, rows, node.name)
                 return PLAIN
         if node.name in scope:
             return scope[node.name]
@@ -223,6 +250,7 @@ class Reader:
                 found |= self._table(node, kind.source, str(name))
             elif kind.row:
                 self._read({kind}, str(name), node)
+                self._note_column(node, {kind}, str(name))
             elif isinstance(name, int):
                 found.add(kind.as_row())
             else:
@@ -319,6 +347,14 @@ class Reader:
         if self._schemas is None or not kind.table:
             return frozenset()
         return frozenset(self._schemas[kind.source].tables[kind.table]) | kind.added
+
+    def _note(self, node: nodes.Node, kinds: Kinds) -> None:
+        self._kinds[id(node)] = self._kinds.get(id(node), PLAIN) | kinds
+
+    def _note_column(self, node: nodes.Node, kinds: Iterable[Kind], name: str) -> None:
+        for kind in kinds:
+            known = self._schemas[kind.source].tables[kind.table] if self._schemas is not None else {}
+            self._column_types.setdefault(id(node), set()).add(known.get(name, "other"))
 
     def _open(self, kind: Kind) -> bool:
         return self._schemas is not None and kind.table in self._schemas[kind.source].open_tables
