@@ -4,14 +4,14 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14; 
 	command -v $$p >/dev/null && $$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 PIP := -m pip install --quiet --disable-pip-version-check
-PATHS := PYTHONPATH=layers/reporter:.
+PATHS := PYTHONPATH=layers/reporter:layers/pdf:.
 
 .PHONY: help demo up down token logs check lint types contracts validate test soak clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
-.venv/ready: requirements-dev.txt layers/dependencies/requirements.txt
+.venv/ready: requirements-dev.txt layers/dependencies/requirements.txt layers/pdf/requirements.txt
 	@test -n "$(PYTHON)" || { echo "Python 3.11 to 3.14 is needed, and none was found on PATH."; exit 1; }
 	@echo "Setting up the development environment (once) ..."
 	@$(PYTHON) -m venv .venv && $(BIN)/python $(PIP) -r requirements-dev.txt && touch $@

@@ -97,7 +97,7 @@ def build() -> None:
         template = BUILD / "template.yaml"
         text = literal_media_types(template.read_text())
         # MiniStack keeps numbers that come from parameters as text.
-        text = re.sub(r"MaximumConcurrency:\s+Ref: WorkerConcurrency", "MaximumConcurrency: 2", text)
+        text = re.sub(r"MaximumConcurrency:\s+Ref: \w+Concurrency", "MaximumConcurrency: 2", text)
         template.write_text(text)
     stamp.write_text(digest)
 

@@ -16,6 +16,7 @@ os.environ.update(
         "SCHEMA_TABLE": "schemas",
         "DOCUMENT_BUCKET": "documents",
         "RENDER_QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/123456789012/render",
+        "PDF_QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/123456789012/pdf",
         "EVENT_BUS": "reporter",
         "ALLOW_PRIVATE_SOURCES": "true",
         "RENDER_SECONDS": "20",

@@ -20,7 +20,7 @@ ports = AcceptPorts(
     reports=ReportTable(settings.report_table, settings.idempotency_table),
     templates=TemplateStore(settings.template_table),
     sources=source_registry(settings),
-    queue=SqsRenderQueue(settings.render_queue_url),
+    queue=SqsRenderQueue(settings.render_queue_url, settings.pdf_queue_url),
     idempotency=PowertoolsIdempotency(
         settings.idempotency_table, settings.idempotency_hours * 3600, settings.derived_key_seconds, clock, new_id
     ),

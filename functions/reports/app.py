@@ -25,7 +25,7 @@ ports = ChangePorts(
         clock=clock,
         worker_seconds=settings.worker_seconds,
     ),
-    queue=SqsRenderQueue(settings.render_queue_url),
+    queue=SqsRenderQueue(settings.render_queue_url, settings.pdf_queue_url),
     requeue_seconds=settings.requeue_seconds,
 )
 app = make_resolver()

@@ -14,7 +14,8 @@ renderer = Renderer(
         cpu_seconds=settings.render_cpu_seconds,
         memory_bytes=settings.render_memory_bytes,
         output_bytes=settings.max_output_bytes,
-    )
+    ),
+    settings.pdf_limits(),
 )
 
 from reporter.assembly import clock, source_breaker, source_registry  # noqa: E402
@@ -22,7 +23,7 @@ from reporter.aws.document_bucket import DocumentBucket, document_key  # noqa: E
 from reporter.aws.events import EVENT_KINDS, EventBridgeEvents  # noqa: E402
 from reporter.aws.logs import log, unexpected  # noqa: E402
 from reporter.aws.metrics import Meter  # noqa: E402
-from reporter.aws.render_queue import SqsRenderQueue  # noqa: E402
+from reporter.aws.render_queue import SqsReceivedMessages  # noqa: E402
 from reporter.aws.report_table import ReportTable  # noqa: E402
 from reporter.deadline import Deadline  # noqa: E402
 from reporter.errors import ReportFailure, Unavailable  # noqa: E402
@@ -32,7 +33,7 @@ from reporter.sweep_assembly import budget  # noqa: E402
 from reporter.workflow.fulfil import FulfilLimits, FulfilPorts, TryLater, fulfil  # noqa: E402
 
 meter = Meter(settings.stage)
-queue = SqsRenderQueue(settings.render_queue_url)
+queue = SqsReceivedMessages(settings.render_queue_url)
 documents = DocumentBucket(settings.document_bucket)
 sources = source_registry(settings, source_breaker(settings))
 press = Press(

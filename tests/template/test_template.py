@@ -17,6 +17,7 @@ FUNCTIONS = {name: r["Properties"] for name, r in resources().items() if r["Type
 MODELS: dict[str, type[settings.Settings]] = {
     "AcceptFunction": settings.AcceptSettings,
     "WorkerFunction": settings.WorkerSettings,
+    "PdfWorkerFunction": settings.WorkerSettings,
     "ReportsFunction": settings.ReportSettings,
     "SweeperFunction": settings.SweepSettings,
     "DeadLettersFunction": settings.DeadLetterSettings,
@@ -26,6 +27,7 @@ MODELS: dict[str, type[settings.Settings]] = {
     "DataSourcesFunction": settings.DataSourceSettings,
     "AuthorizerFunction": settings.AuthorizerSettings,
 }
+DEARER = {"MAX_ROWS", "RENDER_SECONDS", "RENDER_CPU_SECONDS", "RENDER_MEMORY_BYTES"}
 GLOBAL = {"STAGE", "POWERTOOLS_SERVICE_NAME", "POWERTOOLS_TRACE_DISABLED", "POWERTOOLS_LOGGER_LOG_EVENT"}
 
 
@@ -52,9 +54,10 @@ def test_the_environment_is_what_the_settings_read(name: str) -> None:
         if fields[variable].is_required():
             assert told.split(".")[0] in resources()
         else:
-            # Every limit is a parameter of the same name with the same default.
-            assert told == parameter(variable)
-            assert str(parameters()[told]["Default"]).lower() == str(fields[variable].default).lower()
+            # Every limit is a parameter of the same name with the same default; pages cost more than rows.
+            own = name == "PdfWorkerFunction" and variable in DEARER
+            assert told == ("Pdf" if own else "") + parameter(variable)
+            assert own or str(parameters()[told]["Default"]).lower() == str(fields[variable].default).lower()
 
 
 def test_every_parameter_is_used() -> None:
@@ -103,18 +106,20 @@ def test_a_preview_has_not_one_right_to_write() -> None:
         assert all(action.partition(":")[2].startswith(("Get", "Decrypt")) for action in actions)
 
 
-def test_the_queue_outlives_the_worker_and_the_dead_letter_queue_the_queue() -> None:
-    queue = resources()["RenderQueue"]["Properties"]
+@pytest.mark.parametrize(("name", "worker"), [("RenderQueue", "WorkerFunction"), ("PdfQueue", "PdfWorkerFunction")])
+def test_the_queue_outlives_the_worker_and_the_dead_letter_queue_the_queue(name: str, worker: str) -> None:
+    queue = resources()[name]["Properties"]
     dead = resources()["DeadLetterQueue"]["Properties"]
     assert int(queue["VisibilityTimeout"]) >= 6 * int(parameters()["WorkerSeconds"]["MaxValue"])
-    assert FUNCTIONS["WorkerFunction"]["Timeout"] == "WorkerSeconds"
+    assert FUNCTIONS[worker]["Timeout"] == "WorkerSeconds"
     assert int(dead["MessageRetentionPeriod"]) > int(queue["MessageRetentionPeriod"])
     # Whatever a report meets, it ends before its message is given up.
-    begun = sum(int(parameters()[name]["Default"]) for name in ("MaxAttempts", "MaxRests"))
+    begun = sum(int(parameters()[limit]["Default"]) for limit in ("MaxAttempts", "MaxRests"))
     assert int(queue["RedrivePolicy"]["maxReceiveCount"]) >= begun + 2
-    messages = FUNCTIONS["WorkerFunction"]["Events"]["Messages"]["Properties"]
+    messages = FUNCTIONS[worker]["Events"]["Messages"]["Properties"]
     assert messages["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
     assert "MaximumConcurrency" in messages["ScalingConfig"]
+    assert (messages["Queue"], FUNCTIONS[worker]["Environment"]["Variables"]["RENDER_QUEUE_URL"]) == (f"{name}.Arn", name)
 
 
 @pytest.mark.parametrize("name", ["ReportTable", "TemplateTable", "IdempotencyTable", "SchemaTable"])

@@ -84,7 +84,7 @@ def _check(options: Namespace) -> int:
 
 def _render(options: Namespace) -> int:
     order = _order(options)
-    limits, max_rows, max_spool_bytes = _limits()
+    limits, settings = _limits()
     try:
         data = given_path(options.data)
         planned = plan(order, data.schemas)
@@ -92,9 +92,12 @@ def _render(options: Namespace) -> int:
         raise
     except RequestError as error:
         raise Unusable(_every_problem(error)) from None
-    with tempfile.TemporaryDirectory(prefix="reporter-") as name, closing(Renderer(limits)) as renderer:
+    with (
+        tempfile.TemporaryDirectory(prefix="reporter-") as name,
+        closing(Renderer(limits, settings.pdf_limits())) as renderer,
+    ):
         folder = Path(name)
-        spool = SpoolWriter(folder, max_rows, max_spool_bytes)
+        spool = SpoolWriter(folder, settings.max_rows, settings.max_spool_bytes)
         try:
             document, _rows = make_document(order, planned, data, renderer, spool, folder)
         except (ReportFailure, Unavailable) as error:
@@ -137,7 +140,7 @@ def _order(options: Namespace) -> Order:
         raise Unusable(f"{options.xsd}: is not UTF-8; save the file as UTF-8") from None
 
 
-def _limits() -> tuple[Limits, int, int]:
+def _limits() -> tuple[Limits, RenderSettings]:
     try:
         settings = RenderSettings.from_env()
     except SettingsError as error:
@@ -148,7 +151,7 @@ def _limits() -> tuple[Limits, int, int]:
         memory_bytes=settings.render_memory_bytes,
         output_bytes=settings.max_output_bytes,
     )
-    return limits, settings.max_rows, settings.max_spool_bytes
+    return limits, settings
 
 
 def _json(path: Path) -> Any:

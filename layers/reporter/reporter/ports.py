@@ -97,8 +97,8 @@ class Templates(Protocol):
 class RenderQueue(Protocol):
     """The queue between accepting and rendering."""
 
-    def send(self, message: RenderMessage) -> None:
-        """Raises ``Unavailable``; the message may have arrived all the same."""
+    def send(self, message: RenderMessage, output_format: str) -> None:
+        """To whoever makes documents of that format. Raises ``Unavailable``; it may have arrived all the same."""
         ...
 
 

@@ -4,7 +4,7 @@ Where the rows come from is not its matter: from an organization's data sources,
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -22,6 +22,7 @@ from reporter.report import Report
 from reporter.row_filters import resolve
 from reporter.schema import SourceSchema
 
+_PAST_A_LIMIT = {"REPORT_TOO_LARGE", "TEMPLATE_TIMEOUT", "TEMPLATE_MEMORY", "TEMPLATE_OUTPUT", "TEMPLATE_RECURSION"}
 TableReader = Callable[[str, Sequence[str], Sequence[Condition]], Iterable[Batch]]
 """Qualified table, columns and conditions → batches of rows; without columns one constant a row."""
 
@@ -83,7 +84,7 @@ def make_document(
     """
     checked, conditions = planned.checked, planned.conditions
     delivered = _Delivered(cancelled)
-    with ExitStack() as stack:
+    with _advising(order.output_format), ExitStack() as stack:
         # All snapshots first: the moments they show are as close as they can be, and nothing is read in vain.
         reads = {source: stack.enter_context(rows.snapshot(source, deadline)) for source in checked.reads}
         for source, tables in checked.reads.items():
@@ -102,7 +103,8 @@ def make_document(
         xml_schema=order.xml_schema,
     )
     deadline.check()
-    document = renderer.render(job, folder, cancelled, deadline.left())
+    with _advising(order.output_format):
+        document = renderer.render(job, folder, cancelled, deadline.left())
     made = replace(document, warnings=(*document.warnings, *_without_effect(conditions, checked)))
     return made, RowCounts(delivered.rows, spool.rows)
 
@@ -131,8 +133,6 @@ class Press:
         self, report: Report, folder: Path, cancelled: Callable[[], bool], deadline: Deadline
     ) -> tuple[Document, RowCounts]:
         """See ``workflow.fulfil.Press.make``."""
-        if report.output_format == "PDF":
-            raise ReportFailure("FORMAT_NOT_AVAILABLE", f"documents in {report.output_format} cannot be made yet")
         order = Order(
             template=self._documents.read_text(report.template_key, report.template_sha256),
             output_format=report.output_format,
@@ -155,6 +155,17 @@ class Press:
         if report.schema_key is None or report.schema_sha256 is None:
             return None
         return self._documents.read_text(report.schema_key, report.schema_sha256)
+
+
+@contextmanager
+def _advising(output_format: str) -> Iterator[None]:
+    """Pages cost far more than rows: what is too much for them may well be a table."""
+    try:
+        yield
+    except ReportFailure as failure:
+        if output_format != "PDF" or failure.code not in _PAST_A_LIMIT:
+            raise
+        raise ReportFailure(failure.code, f"{failure.message}; CSV and XLSX hold more", failure.line) from failure
 
 
 class _Delivered:

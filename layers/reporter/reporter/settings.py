@@ -5,15 +5,19 @@ these models with template.yaml.
 """
 
 import os
+from dataclasses import fields
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from reporter.formats.pdf.limits import PdfLimits
+
 LOCAL_STAGE = "local"
 Positive = Annotated[int, Field(gt=0)]
 UpTo6MB = Annotated[int, Field(gt=0, le=4_500_000)]
 """Bytes that still fit Lambda's 6,291,456 as base64, with room for the rest of the event or answer."""
+_PDF = PdfLimits()
 
 
 class SettingsError(RuntimeError):
@@ -68,6 +72,7 @@ class AcceptSettings(SourceSettings):
     template_table: str
     idempotency_table: str
     render_queue_url: str
+    pdf_queue_url: str
     idempotency_hours: Positive = 24
     derived_key_seconds: Positive = 300
     max_body_bytes: Positive = 131072
@@ -83,6 +88,15 @@ class RenderSettings(Settings):
     max_output_bytes: Positive = 2 * 1024**3
     max_spool_bytes: Positive = 4 * 1024**3
     max_rows: Positive = 10_000_000
+    pdf_html_bytes: Positive = _PDF.html_bytes
+    pdf_pages: Positive = _PDF.pages
+    pdf_nesting: Positive = _PDF.nesting
+    pdf_data_url_bytes: Positive = _PDF.data_url_bytes
+    pdf_image_pixels: Positive = _PDF.image_pixels
+
+    def pdf_limits(self) -> PdfLimits:
+        """How much one document in PDF may hold."""
+        return PdfLimits(**{field.name: getattr(self, f"pdf_{field.name}") for field in fields(PdfLimits)})
 
 
 class BudgetSettings(Settings):
@@ -96,7 +110,10 @@ class BudgetSettings(Settings):
 
 
 class WorkerSettings(SourceSettings, RenderSettings, BudgetSettings):
-    """The worker. ``reserve_seconds``: what is kept of its time for ending a report properly."""
+    """The worker, and the one for PDF; ``render_queue_url`` is its own queue.
+
+    ``reserve_seconds``: what is kept of its time for ending a report properly.
+    """
 
     report_table: str
     render_queue_url: str
@@ -116,6 +133,7 @@ class ReportSettings(Settings):
     report_table: str
     document_bucket: str
     render_queue_url: str
+    pdf_queue_url: str
     event_bus: str
     worker_seconds: Positive = 900
     requeue_seconds: Positive = 120
@@ -128,6 +146,7 @@ class SweepSettings(BudgetSettings):
     report_table: str
     document_bucket: str
     render_queue_url: str
+    pdf_queue_url: str
     event_bus: str
     requeue_seconds: Positive = 120
 

@@ -32,7 +32,7 @@ def sweep_ports(settings: SweepSettings) -> SweepPorts:
             clock=clock,
             worker_seconds=settings.worker_seconds,
         ),
-        queue=SqsRenderQueue(settings.render_queue_url),
+        queue=SqsRenderQueue(settings.render_queue_url, settings.pdf_queue_url),
         budget=budget(settings),
         requeue_seconds=settings.requeue_seconds,
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from reporter.errors import ReportFailure
 from reporter.formats.verifying import CHUNK_BYTES, verify
-from reporter.formats.writing import DocumentWriter, check_available
+from reporter.formats.writing import DocumentWriter
 
 Verifying = Callable[..., None]
 
@@ -132,13 +132,6 @@ def test_a_document_cannot_bring_its_own_schema(verifying: Verifying, tmp_path: 
     (tmp_path / "own.xsd").write_text(XSD)
     instance = f'xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:noNamespaceSchemaLocation="{tmp_path}/own.xsd"'
     assert refused(verifying, f"<rows {instance}><other/></rows>", "XML", XSD).line == 1
-
-
-@pytest.mark.parametrize("output_format", ["PDF"])
-def test_formats_nobody_makes_yet_say_so(output_format: str) -> None:
-    with pytest.raises(ReportFailure, match=f"{output_format} cannot be made yet") as failure:
-        check_available(output_format)
-    assert failure.value.code == "FORMAT_NOT_AVAILABLE"
 
 
 def writer(tmp_path: Path, most: int) -> tuple[DocumentWriter, int]:

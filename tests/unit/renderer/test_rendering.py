@@ -269,13 +269,6 @@ def test_a_schema_that_never_stops_is_stopped(render: Rendering) -> None:
     assert failure.value.code in {"TEMPLATE_TIMEOUT", "TEMPLATE_MEMORY", "DOCUMENT_INVALID"}
 
 
-@pytest.mark.parametrize("output_format", ["PDF"])
-def test_formats_to_come_are_refused_before_anything_is_begun(render: Rendering, output_format: str) -> None:
-    with pytest.raises(ReportFailure) as failure:
-        render("<p>", output_format)
-    assert failure.value.code == "FORMAT_NOT_AVAILABLE"
-
-
 def test_a_workbook_is_written_by_the_contained_child(render: Rendering) -> None:
     rows = [(1, "Ana"), (Decimal("12345678901234567.89"), "=1+1")]
     document = render("id;name\n{% for r in erp.t %}{{ r.a }};{{ r.b }}\n{% endfor %}", "XLSX", rows)

@@ -1,4 +1,4 @@
-"""The SQS queue between accepting and rendering."""
+"""The SQS queues between accepting and rendering."""
 
 from reporter.aws.clients import AWS_ERRORS, client
 from reporter.errors import Unavailable
@@ -6,18 +6,28 @@ from reporter.message import RenderMessage
 
 
 class SqsRenderQueue:
-    """Messages are ids; a duplicate is harmless."""
+    """Messages are ids; a duplicate is harmless. Documents in PDF have a queue and a worker of their own."""
+
+    def __init__(self, url: str, pdf_url: str) -> None:
+        self._url = url
+        self._pdf_url = pdf_url
+        self._client = client("sqs")
+
+    def send(self, message: RenderMessage, output_format: str) -> None:
+        """Raises ``Unavailable``; the message may have arrived all the same."""
+        url = self._pdf_url if output_format == "PDF" else self._url
+        try:
+            self._client.send_message(QueueUrl=url, MessageBody=message.as_text())
+        except AWS_ERRORS as error:
+            raise Unavailable("the render queue") from error
+
+
+class SqsReceivedMessages:
+    """The messages that a worker has received from its own queue."""
 
     def __init__(self, url: str) -> None:
         self._url = url
         self._client = client("sqs")
-
-    def send(self, message: RenderMessage) -> None:
-        """Raises ``Unavailable``; the message may have arrived all the same."""
-        try:
-            self._client.send_message(QueueUrl=self._url, MessageBody=message.as_text())
-        except AWS_ERRORS as error:
-            raise Unavailable("the render queue") from error
 
     def hide(self, receipt_handle: str, seconds: int) -> None:
         """Show a received message again after ``seconds`` from now. Raises ``Unavailable``."""

@@ -6,14 +6,6 @@ import os
 
 from reporter.errors import ReportFailure
 
-AVAILABLE = frozenset({"TXT", "CSV", "XML", "HTML", "JSON", "XLSX"})
-
-
-def check_available(output_format: str) -> None:
-    """Raises ``ReportFailure`` FORMAT_NOT_AVAILABLE for a format that templates may have, but nobody makes yet."""
-    if output_format not in AVAILABLE:
-        raise ReportFailure("FORMAT_NOT_AVAILABLE", f"documents in {output_format} cannot be made yet")
-
 
 class DocumentWriter:
     """``write`` takes text, ``write_bytes`` bytes; beyond ``max_bytes`` it raises ``ReportFailure`` TEMPLATE_OUTPUT."""
@@ -51,6 +43,14 @@ class DocumentWriter:
             if error.errno == errno.EFBIG:
                 raise self._too_large() from None
             raise ReportFailure("TEMPLATE_OUTPUT", "there is no room for the document on the worker's disk") from None
+
+    def finish(self) -> list[str]:
+        """Nothing is left to write, and nothing to warn of."""
+        return []
+
+    def read(self) -> bytes:
+        """Everything written."""
+        return os.pread(self._descriptor, self.size, 0)
 
     def _too_large(self) -> ReportFailure:
         return ReportFailure("TEMPLATE_OUTPUT", f"the document is larger than {self._max_bytes} bytes")

@@ -1,15 +1,19 @@
 """The child that renders one report: contains itself, renders from the spool into the document, says how it went."""
 
+import importlib
 import json
 import os
 import resource
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from types import ModuleType
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from reporter.dataset import SpooledRows, data_for_template
 from reporter.errors import ReportFailure
+from reporter.formats.pdf import engine
+from reporter.formats.pdf.limits import PdfLimits
 from reporter.formats.verifying import SCHEMA_ONLY, load_schema_checks, verify
 from reporter.formats.workbook.from_text import WorkbookFromText
 from reporter.formats.workbook.names import SheetNames
@@ -29,6 +33,8 @@ def warm_up() -> None:
     """Load what Python loads at first use (codecs, zone data): a contained child cannot open files any more."""
     # Its codec counts characters as spreadsheets do.
     SheetNames().add("x")
+    if engine.available():
+        _pdf_documents().load()
     for output_format in ("XML", "CSV", "JSON", "HTML", "TXT", "XLSX"):
         render("{% for x in range(2) sorted %}{{ 'é'|upper }}{% endfor %}", output_format, {}, len, now=datetime.now(UTC))
 
@@ -63,6 +69,8 @@ def _answer(descriptors: Sequence[int], held: int) -> Answer:
     ZoneInfo(job["timeZone"])
     if job["xmlSchema"] is not None:
         load_schema_checks()
+    if job["format"] == "PDF" and not engine.available():
+        raise ReportFailure("FORMAT_NOT_AVAILABLE", "the engine for documents in PDF is not installed here")
     limits = Limits(**job["limits"])
     enter_containment(limits, [output, result, held, *spools])
     rows = {
@@ -80,17 +88,27 @@ def _answer(descriptors: Sequence[int], held: int) -> Answer:
 
 def _write_document(job: Mapping[str, Any], data: Mapping[str, Any], writer: DocumentWriter) -> list[str]:
     """The warnings."""
-    workbook = WorkbookFromText(writer) if job["format"] == "XLSX" else None
+    now = datetime.fromisoformat(job["now"])
+    document: Any = writer
+    if job["format"] == "XLSX":
+        document = WorkbookFromText(writer)
+    elif job["format"] == "PDF":
+        document = _pdf_documents().PdfFromHtml(writer, PdfLimits(**job["pdfLimits"]), now)
     warnings = render(
         job["template"],
         job["format"],
         data,
-        writer.write if workbook is None else workbook.write,
-        now=datetime.fromisoformat(job["now"]),
+        document.write,
+        now=now,
         time_zone=job["timeZone"],
         formula_guard=job["formulaGuard"],
     )
-    return warnings if workbook is None else warnings + workbook.finish()
+    return [*warnings, *document.finish()]
+
+
+def _pdf_documents() -> ModuleType:
+    """What it imports is there only where the layer with the engine is."""
+    return importlib.import_module("reporter.formats.pdf.document")
 
 
 def _send(result: int, answer: Answer) -> None:

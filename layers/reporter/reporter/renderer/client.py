@@ -21,8 +21,8 @@ from typing import Any
 from reporter.dataset import SpooledTable
 from reporter.document import Document
 from reporter.errors import ReporterError, ReportFailure, Unavailable
+from reporter.formats.pdf.limits import PdfLimits
 from reporter.formats.verifying import SCHEMA_ONLY
-from reporter.formats.writing import check_available
 from reporter.renderer.containment import Limits
 
 POLL_SECONDS = 0.25
@@ -73,8 +73,9 @@ class Renderer:
     then it costs next to nothing where there may never be one.
     """
 
-    def __init__(self, limits: Limits, *, warm: bool = True) -> None:
+    def __init__(self, limits: Limits, pdf_limits: PdfLimits | None = None, *, warm: bool = True) -> None:
         self._limits = limits
+        self._pdf_limits = pdf_limits or PdfLimits()
         self._warm = warm
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
@@ -95,7 +96,6 @@ class Renderer:
         (with the template's line), DOCUMENT_INVALID (with the document's), FORMAT_NOT_AVAILABLE, CANCELED;
         ``Unavailable`` when the renderer itself died. Then there is no document.
         """
-        check_available(job.output_format)
         return self._made(job, folder, cancelled, seconds)
 
     def check_xml_schema(self, text: str) -> None:
@@ -177,6 +177,7 @@ class Renderer:
             "formulaGuard": job.formula_guard,
             "xmlSchema": job.xml_schema,
             "limits": asdict(self._limits),
+            "pdfLimits": asdict(self._pdf_limits),
         }
 
     def _run(

@@ -46,11 +46,13 @@ _CALLS = {
     "exit": (60, 93),
     "exit_group": (231, 94),
 }
+# Answered with yes and not carried out: the PDF engine asks whether a font that it holds in memory could be opened.
+_PRETENDED = {"access": (21, 48)}
 _ARCHITECTURES = {"x86_64": (0xC000003E, 0), "aarch64": (0xC00000B7, 1)}
 _PR_SET_NO_NEW_PRIVS, _PR_SET_SECCOMP, _MODE_FILTER = 38, 22, 2
 _LOAD, _JUMP_IF_EQUAL, _RETURN = 0x20, 0x15, 0x06
 _NUMBER_AT, _ARCHITECTURE_AT = 0, 4
-_ALLOW, _REFUSE_EPERM = 0x7FFF0000, 0x00050001
+_ALLOW, _PRETEND, _REFUSE_EPERM = 0x7FFF0000, 0x00050000, 0x00050001
 
 _libc = ctypes.CDLL(None)
 
@@ -60,7 +62,7 @@ def refuse_system_calls() -> bool:
     if platform.machine() not in _ARCHITECTURES:
         return False
     architecture, column = _ARCHITECTURES[platform.machine()]
-    program = _program(architecture, [numbers[column] for numbers in _CALLS.values()])
+    program = _program(architecture, *([numbers[column] for numbers in calls.values()] for calls in (_CALLS, _PRETENDED)))
     code = ctypes.create_string_buffer(program, len(program))
     # struct sock_fprog: the number of instructions, and where they are.
     described = ctypes.create_string_buffer(struct.pack("@HP", len(program) // 8, ctypes.addressof(code)))
@@ -71,11 +73,13 @@ def refuse_system_calls() -> bool:
     return int(_libc.prctl(_PR_SET_SECCOMP, mode, ctypes.c_void_p(ctypes.addressof(described)), zero, zero)) == 0
 
 
-def _program(architecture: int, numbers: Sequence[int]) -> bytes:
-    """Classic BPF: the wrong architecture is refused, a number on the list allowed, the rest refused."""
-    to_allow = range(len(numbers), 0, -1)
-    steps = [(_LOAD, 0, 0, _ARCHITECTURE_AT), (_JUMP_IF_EQUAL, 0, len(numbers) + 1, architecture)]
+def _program(architecture: int, allowed: Sequence[int], pretended: Sequence[int]) -> bytes:
+    """Classic BPF: the wrong architecture is refused, a number on a list is answered as that list says, the rest refused."""
+    verdicts = (_REFUSE_EPERM, _PRETEND, _ALLOW)
+    listed = [(number, _ALLOW) for number in allowed] + [(number, _PRETEND) for number in pretended]
+    steps = [(_LOAD, 0, 0, _ARCHITECTURE_AT), (_JUMP_IF_EQUAL, 0, len(listed) + 1, architecture)]
     steps.append((_LOAD, 0, 0, _NUMBER_AT))
-    steps.extend((_JUMP_IF_EQUAL, jump, 0, number) for jump, number in zip(to_allow, numbers, strict=True))
-    steps.extend([(_RETURN, 0, 0, _REFUSE_EPERM), (_RETURN, 0, 0, _ALLOW)])
+    for left, (number, verdict) in zip(reversed(range(len(listed))), listed, strict=True):
+        steps.append((_JUMP_IF_EQUAL, left + verdicts.index(verdict), 0, number))
+    steps.extend((_RETURN, 0, 0, verdict) for verdict in verdicts)
     return b"".join(struct.pack("=HBBI", *step) for step in steps)

@@ -79,7 +79,7 @@ class _Acceptance:
     def complete(self, made: Report) -> None:
         """Queue it. Once a worker has it there is nothing to do, and a second message would do no harm."""
         if made.status is Status.PENDING:
-            self.ports.queue.send(RenderMessage(made.organization_id, made.id))
+            self.ports.queue.send(RenderMessage(made.organization_id, made.id), made.output_format)
 
 
 def _template(request: ReportRequest, ports: AcceptPorts) -> Template:

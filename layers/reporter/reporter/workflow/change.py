@@ -55,7 +55,7 @@ def retry(organization_id: str, report_id: str, ports: ChangePorts) -> Report:
     except ConditionFailed:
         raise _not_in_error(_described(organization_id, report_id, ports)) from None
     with suppress(Unavailable):
-        ports.queue.send(RenderMessage(organization_id, report_id))
+        ports.queue.send(RenderMessage(organization_id, report_id), retried.output_format)
     return retried
 
 

@@ -85,7 +85,7 @@ def settle(message: RenderMessage, ports: SweepPorts, *, dead: bool = False) -> 
         error = ports.budget.hopeless(report, report.tries, now)
         if error is not None:
             return _tied_up(ports.ends.reports.end(report, error, now), ports, Outcome.ENDED)
-        ports.queue.send(message)
+        ports.queue.send(message, report.output_format)
         ports.ends.reports.queued_again(report, _next_look(report, ports, now))
     except ConditionFailed:
         # A worker, a caller or another sweep was faster.

@@ -1,0 +1,62 @@
+"""A PDF document from the HTML that a template prints."""
+
+import os
+from datetime import UTC, datetime
+
+from reporter.errors import ReportFailure
+from reporter.formats.pdf import engine, missing_glyphs
+from reporter.formats.pdf.bookmarks import mark_headings
+from reporter.formats.pdf.finishing import update_of
+from reporter.formats.pdf.limits import PdfLimits
+from reporter.formats.pdf.markup import check_markup
+from reporter.formats.writing import DocumentWriter
+
+
+class PdfFromHtml:
+    """``write`` takes the HTML piece by piece; ``finish`` writes the document."""
+
+    def __init__(self, writer: DocumentWriter, limits: PdfLimits, now: datetime) -> None:
+        self._writer = writer
+        self._limits = limits
+        self._now = now
+        self._pieces: list[str] = []
+        self._size = 0
+
+    def write(self, text: str) -> None:
+        """Raises ``ReportFailure`` TEMPLATE_OUTPUT beyond the limit."""
+        self._size += len(text) if text.isascii() else len(text.encode())
+        if self._size > self._limits.html_bytes:
+            raise ReportFailure("TEMPLATE_OUTPUT", f"the document's HTML is larger than {self._limits.html_bytes} bytes")
+        self._pieces.append(text)
+
+    def finish(self) -> list[str]:
+        """The warnings.
+
+        Raises ``ReportFailure``: TEMPLATE_OUTPUT (too many pages), TEMPLATE_RECURSION, TEMPLATE_MEMORY, DOCUMENT_INVALID.
+        """
+        text = "".join(self._pieces)
+        self._pieces.clear()
+        check_markup(text, self._limits)
+        text, bookmarks = mark_headings(text)
+        pages = engine.HtmlPages(text)
+        if pages.count > self._limits.pages:
+            raise ReportFailure("TEMPLATE_OUTPUT", f"the document has {pages.count} pages, more than {self._limits.pages}")
+        pages.write(self._writer.write_bytes)
+        self._writer.write_bytes(update_of(self._writer.read(), pages.count, bookmarks, self._now))
+        return [*pages.warnings, *missing_glyphs.warnings_for(text)]
+
+
+_SAMPLE = """<title>é 日</title><meta name=author content="é 日"><h1>a</h1><h2 id="é">é 日</h2><h2>é</h2>
+<img src=x><img src="data:image/svg+xml,<svg xmlns='http://www.w3.org/2000/svg'/>"><p>&eacute; 日</p>"""
+
+
+def load() -> None:
+    """Load everything that a contained child could not: the engine, the fonts, what they cover, what all of it imports."""
+    engine.load()
+    descriptor = os.memfd_create("sample")
+    try:
+        sample = PdfFromHtml(DocumentWriter(descriptor, 1 << 20), PdfLimits(), datetime.now(UTC))
+        sample.write(_SAMPLE + engine.every_font())
+        sample.finish()
+    finally:
+        os.close(descriptor)
