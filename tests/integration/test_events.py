@@ -1,5 +1,7 @@
 """The events in ``events/``, as ``sam local invoke`` sends them, through the same handlers."""
 
+import hashlib
+import importlib
 import json
 from typing import Any
 
@@ -8,16 +10,16 @@ from reporter.errors import RequestError
 from reporter.report import Status
 
 from functions.accept import app as accept
-from functions.data_sources import app as data_sources
+from functions.authorizer import app as authorizer
 from functions.dead_letters import app as dead_letters
 from functions.reports import app as reports
 from functions.status import app as status
 from functions.sweeper import app as sweeper
-from functions.templates import app as templates
 from functions.worker import app as worker
 from local.paths import ROOT
-from tests.conformance.test_api_cases import REPORT, report_in, template_in
-from tests.rights import acting
+from tests.conformance.test_api_cases import add_finished, report_in, template_in
+from tests.rights import acting, function_in
+from tests.sam_template import resources, routes
 from tests.world import ORGANIZATION, Context, World
 
 
@@ -26,9 +28,57 @@ def event(name: str) -> dict[str, Any]:
     return found
 
 
-def test_every_event_has_its_handler() -> None:
-    doors = {name.stem.rpartition("_")[0] for name in (ROOT / "events").glob("*.json")}
-    assert doors == {"accept", "worker", "sweeper", "dead_letters", "reports", "status", "templates", "data_sources"}
+def test_every_trigger_has_its_event() -> None:
+    names = {path.stem for path in (ROOT / "events").glob("*.json")}
+    sent = {name: event(name) for name in names}
+    over_http = {(e["httpMethod"], e["resource"], door_folder(name)) for name, e in sent.items() if "httpMethod" in e}
+    wanted = {(method, path, door) for method, path, door in routes() if method != "ANY"}
+    assert over_http - {("GET", "/v1/reports", "functions/authorizer")} == wanted
+    others = {name for name, e in sent.items() if "httpMethod" not in e}
+    assert others == {
+        "accept_direct",
+        "accept_event",
+        "accept_schedule",
+        "dead_letters_sqs",
+        "sweeper_schedule",
+        "worker_sqs",
+    }
+    assert {door_folder(name) for name in names} == {r["Properties"]["CodeUri"] for r in functions()}
+
+
+def door_folder(name: str) -> str:
+    """An event's name begins with its function's folder."""
+    return f"functions/{name.rpartition('_')[0]}"
+
+
+def functions() -> list[dict[str, Any]]:
+    """The functions of template.yaml."""
+    return [made for made in resources().values() if made["Type"] == "AWS::Serverless::Function"]
+
+
+HTTP = [path.stem for path in sorted((ROOT / "events").glob("*.json")) if '"httpMethod"' in path.read_text()]
+
+
+@pytest.mark.parametrize("name", [name for name in HTTP if not name.startswith("authorizer")])
+def test_an_event_over_http_is_answered_with_success(name: str, world: World) -> None:
+    folder = door_folder(name)
+    text = b"Hello"
+    world.add_object("templates/x", text)
+    digest = hashlib.sha256(text).hexdigest()
+    world.add_template(template_in(ORGANIZATION, output_format="TXT", sha256=digest, reads={}))
+    if name == "status_download":
+        add_finished(world, ORGANIZATION, "HTML")
+    else:
+        world.add_report(report_in(ORGANIZATION, status=Status.ERROR if name == "reports_retry" else Status.PENDING))
+    handler = importlib.import_module(f"{folder.replace('/', '.')}.app").handler
+    with acting(function_in(folder)):
+        assert 200 <= handler(event(name), Context())["statusCode"] < 300
+
+
+def test_the_authorizer_lets_everyone_pass_where_access_control_is_off() -> None:
+    policy = authorizer.handler(event("authorizer_request"), Context())
+    assert policy["policyDocument"]["Statement"][0]["Effect"] == "Allow"
+    assert policy["context"] == {"access": "off"}
 
 
 def test_a_report_is_accepted_over_http(world: World) -> None:
@@ -37,7 +87,7 @@ def test_a_report_is_accepted_over_http(world: World) -> None:
     assert len(world.messages()) == 1
 
 
-@pytest.mark.parametrize("name", ["accept_event", "accept_direct"])
+@pytest.mark.parametrize("name", ["accept_event", "accept_direct", "accept_schedule"])
 def test_a_report_is_accepted_from_an_event_once(world: World, name: str) -> None:
     world.add_template(template_in(ORGANIZATION))
     first = accept.handler(event(name), Context())
@@ -64,16 +114,6 @@ def test_a_message_nobody_can_read_comes_back_alone(world: World) -> None:
     with acting("WorkerFunction"):
         answer = worker.handler({"Records": [bad, good]}, Context())
     assert answer == {"batchItemFailures": [{"itemIdentifier": "bad"}]}
-
-
-def test_reports_templates_and_sources_are_read(world: World) -> None:
-    world.add_report(report_in(ORGANIZATION, status=Status.PROCESSING))
-    found = status.handler(event("status_get"), Context())
-    assert json.loads(found["body"])["id"] == REPORT
-    assert status.handler(event("status_list"), Context())["statusCode"] == 200
-    assert templates.handler(event("templates_post"), Context())["statusCode"] == 201
-    listed = json.loads(data_sources.handler(event("data_sources_list"), Context())["body"])
-    assert [source["id"] for source in listed] == ["erp"]
 
 
 def test_a_report_is_canceled_and_deleted(world: World) -> None:
