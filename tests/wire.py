@@ -36,22 +36,27 @@ def hearing() -> Iterator[list[tuple[str, dict[str, Any]]]]:
         events.unregister("provide-client-params.events.PutEvents", unique_id="hearing")
 
 
+class Killed(BaseException):
+    """The process is over: nothing that handles errors may see this."""
+
+
 @dataclass
 class Wire:
-    """Counts the calls and loses one of them."""
+    """Counts the calls and loses one of them, before or after its effect; with ``kill`` the process dies there."""
 
     lose: int = -1
     after: bool = False
+    kill: bool = False
     calls: list[str] = field(default_factory=list)
 
     def before(self, model: Any, **_named: Any) -> None:
         self.calls.append(model.name)
         if not self.after and len(self.calls) - 1 == self.lose:
-            raise EndpointConnectionError(endpoint_url="https://lost")
+            raise Killed if self.kill else EndpointConnectionError(endpoint_url="https://lost")
 
     def afterwards(self, **_named: Any) -> None:
         if self.after and len(self.calls) - 1 == self.lose:
-            raise ReadTimeoutError(endpoint_url="https://lost")
+            raise Killed if self.kill else ReadTimeoutError(endpoint_url="https://lost")
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from reporter.report import Status
 
 from functions.worker import app as worker
 from tests.conformance.test_api_cases import template_in
-from tests.wire import Wire, Worker, wired
+from tests.wire import Killed, Wire, Worker, wired
 from tests.world import ORGANIZATION, TEMPLATE, World
 
 HEADERS = {"X-Organization-Id": ORGANIZATION, "X-Idempotency": "k"}
@@ -85,6 +85,43 @@ def assert_finished(world: World, report_id: str) -> None:
     assert (len(content), hashlib.sha256(content).hexdigest()) == (report.size, report.sha256)
     versions = client("s3").list_object_versions(Bucket="documents", Prefix=report.document_key)
     assert len(versions["Versions"]) == 1
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("lost", range(EXPECTED_ACCEPT))
+def test_a_retry_after_a_crash_gives_one_report_that_ends(world: World, lost: int, after: bool) -> None:
+    prepared(world)
+    with wired(Wire(lost, after, kill=True)) as wire, pytest.raises(Killed):
+        post(world)
+    assert len(wire.calls) > lost, wire.calls
+    stored = [row["id"]["S"] for row in world.rows("reports")]
+    answer = post(world)
+    if answer.status == 409:
+        assert (answer.code, stored) == ("TPL-0039", [])
+        pass_deadline()
+        answer = post(world)
+    assert answer.status == 201
+    assert answer.headers["x-idempotency-replayed"] == ("true" if stored else "false")
+    assert [row["id"]["S"] for row in world.rows("reports")] == [answer.body["id"]] == (stored or [answer.body["id"]])
+    running = Worker()
+    for message in world.messages():
+        assert running.deliver(RenderMessage.from_text(message["body"]).report_id)
+    assert_finished(world, answer.body["id"])
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("lost", range(EXPECTED_WORKER))
+def test_a_redelivery_after_a_crash_finishes_the_report_once(world: World, lost: int, after: bool) -> None:
+    prepared(world)
+    report_id = post(world).body["id"]
+    running = Worker()
+    with wired(Wire(lost, after, kill=True)) as wire, pytest.raises(Killed):
+        running.deliver(report_id)
+    assert len(wire.calls) > lost, wire.calls
+    for _redelivery in range(4):
+        if running.deliver(report_id):
+            break
+    assert_finished(world, report_id)
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
