@@ -64,7 +64,7 @@ def check(
     problems = _Collected(limits.problems)
     _check_depth(tree, limits)
     if output_format in {"HTML", "PDF"}:
-        problems.found.extend(script_in(tree))
+        problems.found.extend(script_in(tree, limits.problems))
     if output_format == "XML" and not any("<" in data.data for data in literal_text(tree.body)):
         problems.found.append(TemplateProblem("TPL-0007", "an XML template needs at least one element", 1, 1))
     reader = Reader(schemas, problems.add)
