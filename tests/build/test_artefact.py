@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,7 +13,7 @@ import pytest
 
 from local.paths import BUILD
 from local.stack import build
-from tests.sam_template import resources
+from tests.sam_template import resources, template
 
 pytestmark = pytest.mark.timeout(300)
 FUNCTIONS = sorted(name for name, made in resources().items() if made["Type"] == "AWS::Serverless::Function")
@@ -21,7 +22,7 @@ RUNTIME = ("boto3", "botocore", "s3transfer", "jmespath", "python-dateutil", "si
 """What Lambda brings along."""
 UNPACKED_BYTES = 250 * 1024 * 1024
 """Lambda's limit for a function with its layers."""
-RENDERING = {"PreviewFunction", "TemplatesFunction", "WorkerFunction"}
+RENDERING = {"PdfWorkerFunction", "PreviewFunction", "TemplatesFunction", "WorkerFunction"}
 """Functions that read templates; the others start without what only these need."""
 IMPORT = """
 import json, sys
@@ -54,7 +55,7 @@ def runtime(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_a_function_imports_from_what_was_built_alone(function: str, artefact: Path, runtime: Path, tmp_path: Path) -> None:
-    parts = [artefact / function, *(artefact / layer / "python" for layer in LAYERS), runtime]
+    parts = [artefact / function, *(artefact / layer / "python" for layer in layers_of(function)), runtime]
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "VIRTUAL_ENV"))}
     environment = {**kept, "PYTHONPATH": os.pathsep.join(map(str, parts)), "PYTHONDONTWRITEBYTECODE": "1"}
     interpreter = Path(sys._base_executable)  # type: ignore[attr-defined]
@@ -71,6 +72,12 @@ def test_a_function_imports_from_what_was_built_alone(function: str, artefact: P
         assert {"jinja2", "lxml", "openpyxl", "xlsxwriter"}.isdisjoint(seen["modules"])
 
 
+def layers_of(function: str) -> list[str]:
+    """Those that every function has, and its own."""
+    found: list[str] = [*template()["Globals"]["Function"]["Layers"], *resources()[function]["Properties"].get("Layers", [])]
+    return found
+
+
 def size(folder: Path) -> int:
     """Bytes of all files, as Lambda counts them."""
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
@@ -79,8 +86,29 @@ def size(folder: Path) -> int:
 def test_functions_with_their_layers_fit_lambda(artefact: Path, record_property: Callable[[str, str], None]) -> None:
     sizes = {name: size(artefact / name) for name in (*LAYERS, *FUNCTIONS)}
     record_property("unpacked, MB", ", ".join(f"{name} {bytes_ / 1024**2:.1f}" for name, bytes_ in sizes.items()))
-    layers = sum(sizes[name] for name in LAYERS)
-    assert {name: sizes[name] for name in FUNCTIONS if sizes[name] + layers > UNPACKED_BYTES} == {}
+    whole = {name: sizes[name] + sum(sizes[layer] for layer in layers_of(name)) for name in FUNCTIONS}
+    print({name: f"{bytes_ / 1024**2:.1f} MB" for name, bytes_ in (sizes | whole).items()})
+    assert {name: bytes_ for name, bytes_ in whole.items() if bytes_ > UNPACKED_BYTES} == {}
+
+
+def test_the_engine_for_pdf_fits_every_runtime_and_needs_no_newer_library_than_lambda_has(artefact: Path) -> None:
+    """From python3.12 on, Lambda's images have glibc 2.34 and the libstdc++ of GCC 11."""
+    layer = artefact / "PdfLayer" / "python"
+    modules = {path.name.split("-")[1] for path in (layer / "plutoprint").glob("_plutoprint.*.so")}
+    assert modules == {"311", "312", "313", "314"}
+    told = subprocess.run(
+        ["ldd", *(layer / "plutoprint").glob("*.so")], capture_output=True, text=True, timeout=60, check=True
+    ).stdout
+    outside = {
+        line.split()[0] for line in told.splitlines() if " => " in line and str(layer) not in line.partition(" => ")[2]
+    }
+    allowed = {"libc", "libm", "libdl", "librt", "libpthread", "libresolv", "libstdc++", "libgcc_s", "libz"}
+    assert {name.partition(".so")[0] for name in outside} <= allowed
+    for path in [*(layer / "plutoprint").glob("*.so"), *(layer / "plutoprint.libs").iterdir()]:
+        content = path.read_bytes()
+        for family, most in {b"GLIBC": (2, 34), b"GLIBCXX": (3, 4, 29), b"CXXABI": (1, 3, 13)}.items():
+            wanted = re.findall(rb"\0" + family + rb"_([\d.]+)(?=\0)", content)
+            assert max((tuple(map(int, version.split(b"."))) for version in wanted), default=(0,)) <= most, path
 
 
 def test_bytecode_goes_along(artefact: Path) -> None:
