@@ -1,30 +1,33 @@
 """The guide for template authors: each example is checked and rendered, and every tag, filter and function has one."""
 
-import json
 import re
+import shlex
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
-from decimal import Decimal
+from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import pytest
+from reporter.command_line import main
+from reporter.dataset import SpoolWriter
 from reporter.errors import ReportFailure, TemplateProblem, TemplateProblems
-from reporter.language.check import check
+from reporter.exact_json import parse_json
+from reporter.given_data import given_json
 from reporter.language.environment import TemplateEnvironment
 from reporter.language.filters import FILTERS
 from reporter.language.functions import FUNCTIONS
 from reporter.language.limits import DEFAULT_LIMITS
-from reporter.language.parser import TemplateParser
-from reporter.language.render import render
-from reporter.schema import SourceSchema
+from reporter.language.parser import TESTS, TemplateParser
+from reporter.press import Order, make_document, plan
+from reporter.renderer.client import Renderer
+from reporter.renderer.containment import Limits
 
-from tests.unit.formats.workbook_reading import calamine_values, from_text
+from tests.unit.formats.workbook_reading import calamine_values
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "templates.md").read_text()
 NOW = datetime(2025, 3, 9, 7, 5, 2, tzinfo=UTC)
-BLOCK = re.compile(r"^```(\w+)(?: (\w+))?\n(.*?)\n```$", re.M | re.S)
+BLOCK = re.compile(r"^```(\w+)(?: ([\w.]+))?\n(.*?)\n```$", re.M | re.S)
 
 
 @dataclass(frozen=True)
@@ -35,17 +38,6 @@ class Example:
     word: str
     template: str
     text: str
-
-
-def native(members: dict[str, Any]) -> Any:
-    """``{"$type": …, "value": …}`` as the value it stands for."""
-    match members.get("$type"):
-        case "datetime":
-            return datetime.fromisoformat(members["value"])
-        case "date":
-            return date.fromisoformat(members["value"])
-        case _:
-            return members
 
 
 @dataclass(frozen=True)
@@ -61,19 +53,11 @@ class Block:
 BLOCKS = [
     Block(GUIDE.count("\n", 0, found.start()) + 1, found[1], found[2] or "", found[3]) for found in BLOCK.finditer(GUIDE)
 ]
-DATA = json.loads(BLOCKS[0].text, parse_float=Decimal, object_hook=native)
 EXAMPLES = [
     Example(template.line, template.word or "txt", template.text, document.text)
     for template, document in pairwise(BLOCKS)
     if template.kind == "jinja" and document.kind == "text"
 ]
-
-
-def schema_of(source: str) -> SourceSchema:
-    tables: dict[str, dict[str, Any]] = {
-        name: dict.fromkeys(rows[0] if rows else ["id"], "other") for name, rows in DATA[source].items()
-    }
-    return SourceSchema(source, tables, tuple(sorted({name.split(".")[0] for name in tables if "." in name})))
 
 
 def shown_workbook(path: Path) -> str:
@@ -86,29 +70,65 @@ def shown_workbook(path: Path) -> str:
     return "\n".join(f"[{name}]\n" + "\n".join(rows) for name, rows in shown.items())
 
 
-def made(example: Example, folder: Path) -> str:
+@pytest.fixture(scope="module")
+def renderer() -> Iterator[Renderer]:
+    """The worker's own."""
+    made = Renderer(Limits(seconds=20, cpu_seconds=20, memory_bytes=256 * 1024 * 1024, output_bytes=16 * 1024 * 1024))
+    yield made
+    made.close()
+
+
+def made(example: Example, renderer: Renderer, folder: Path) -> str:
+    """As the command line does it: checked against what the data show, rendered in the contained child."""
     output_format = "TXT" if example.word == "refused" else example.word.upper()
-    check(example.template, output_format, {source: schema_of(source) for source in DATA})
-    data = {source: {name.replace(".", "__"): rows for name, rows in tables.items()} for source, tables in DATA.items()}
-    if output_format == "XLSX":
-        assert from_text(folder / "made.xlsx", example.template, **data) == []
-        return shown_workbook(folder / "made.xlsx")
-    pieces: list[str] = []
-    warnings = render(example.template, output_format, data, pieces.append, now=NOW)
-    assert warnings == []
-    return "".join(pieces)
+    data = given_json(parse_json(BLOCKS[0].text), "data.json")
+    order = Order(template=example.template, output_format=output_format, filters={}, now=NOW)
+    spool = SpoolWriter(folder, 10**6, 10**9)
+    document, _rows = make_document(order, plan(order, data.schemas), data, renderer, spool, folder)
+    assert document.warnings == ()
+    return shown_workbook(document.path) if output_format == "XLSX" else document.path.read_text()
 
 
 @pytest.mark.parametrize("example", [e for e in EXAMPLES if e.word != "refused"], ids=lambda e: f"line {e.line}")
-def test_the_example_makes_the_document_beside_it(example: Example, tmp_path: Path) -> None:
-    assert made(example, tmp_path).rstrip("\n") == example.text
+def test_the_example_makes_the_document_beside_it(example: Example, renderer: Renderer, tmp_path: Path) -> None:
+    assert made(example, renderer, tmp_path).rstrip("\n") == example.text
 
 
 @pytest.mark.parametrize("example", [e for e in EXAMPLES if e.word == "refused"], ids=lambda e: f"line {e.line}")
-def test_the_example_is_refused_as_the_guide_says(example: Example, tmp_path: Path) -> None:
+def test_the_example_is_refused_as_the_guide_says(example: Example, renderer: Renderer, tmp_path: Path) -> None:
     with pytest.raises((TemplateProblems, ReportFailure)) as error:
-        made(example, tmp_path)
+        made(example, renderer, tmp_path)
     assert said_by(error.value) == example.text
+
+
+COMMANDS = [
+    (block.line + number, line.removeprefix("$ python -m reporter "), block.text.split("\n$ "))
+    for block in BLOCKS
+    if block.kind == "console"
+    for number, line in enumerate(block.text.split("\n"), start=1)
+    if line.startswith("$ ")
+]
+
+
+@pytest.mark.parametrize(("line", "command", "block"), COMMANDS, ids=[f"line {line}" for line, _command, _block in COMMANDS])
+def test_a_command_prints_what_the_guide_says(
+    line: int,
+    command: str,
+    block: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """In a folder with the guide's own files."""
+    for file in BLOCKS:
+        if "." in file.word:
+            (tmp_path / file.word).write_text(file.text + "\n")
+    (tmp_path / "data.json").write_text(BLOCKS[0].text)
+    monkeypatch.chdir(tmp_path)
+    main(shlex.split(command))
+    (expected,) = [part.partition("\n")[2] for part in block if part.removeprefix("$ ").partition("\n")[0].endswith(command)]
+    printed = capfd.readouterr()
+    assert (printed.out + printed.err).strip("\n") == expected
 
 
 def said_by(failure: Exception) -> str:
@@ -122,7 +142,7 @@ def test_every_template_block_is_an_example() -> None:
     assert len(EXAMPLES) == sum(block.kind == "jinja" for block in BLOCKS) > 30
 
 
-def test_every_tag_filter_and_function_has_an_example() -> None:
+def test_every_tag_filter_function_and_test_has_an_example() -> None:
     templates = "\n".join(example.template for example in EXAMPLES if example.word != "refused")
     environment = TemplateEnvironment("", ())
     tags = TemplateParser(environment, "", filters=FILTERS, functions=FUNCTIONS, limits=DEFAULT_LIMITS)._tags
@@ -130,10 +150,12 @@ def test_every_tag_filter_and_function_has_an_example() -> None:
         *(f"tag {name}" for name in tags),
         *(f"filter {name}" for name in FILTERS),
         *(f"function {name}" for name in FUNCTIONS),
+        *(f"test {name}" for name in TESTS),
     }
     shown = {
         *(f"tag {name}" for name in re.findall(r"{%-? *(\w+)", templates)),
         *(f"filter {name}" for name in re.findall(r"\|(\w+)", templates)),
         *(f"function {name}" for name in re.findall(r"(\w+)\(", templates)),
+        *(f"test {name}" for name in re.findall(r" is (?:not )?(\w+)", templates)),
     }
     assert expected - shown == set()

@@ -1,6 +1,7 @@
 """The Jinja environment of one template: its lexer, its parser and what a template may name."""
 
 from collections.abc import Callable, Collection, Mapping
+from decimal import Decimal
 from typing import Any, Never
 
 from jinja2 import Undefined, nodes
@@ -12,6 +13,7 @@ from reporter.language.functions import FUNCTIONS
 from reporter.language.lexer import TemplateLexer
 from reporter.language.limits import DEFAULT_LIMITS, TemplateLimits
 from reporter.language.parser import TemplateParser
+from reporter.language.rows import Row
 
 
 class Nothing(Undefined):
@@ -19,6 +21,15 @@ class Nothing(Undefined):
 
     def __new__(cls, *_arguments: Any, **_named: Any) -> None:  # type: ignore[misc]
         return None
+
+
+_TESTS: dict[str, Callable[[Any], bool]] = {
+    "defined": lambda value: value is not None,
+    "undefined": lambda value: value is None,
+    "float": lambda value: isinstance(value, Decimal),
+    "mapping": lambda value: isinstance(value, Mapping | Row),
+}
+"""Where Jinja's own would not know our data: what is missing is null, decimals are no floats, and a row has members."""
 
 
 class TemplateEnvironment(SandboxedEnvironment):
@@ -38,6 +49,7 @@ class TemplateEnvironment(SandboxedEnvironment):
             keep_trailing_newline=True,
         )
         self.globals.clear()
+        self.tests = {**self.tests, **_TESTS}
         self.filters = {**FILTERS, **(filters or {})}
         self._sources = sources
         self._limits = limits

@@ -1,6 +1,8 @@
 """A PDF document from the HTML that a template prints."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
 from reporter.errors import ReportFailure
@@ -56,7 +58,21 @@ def load() -> None:
     descriptor = os.memfd_create("sample")
     try:
         sample = PdfFromHtml(DocumentWriter(descriptor, 1 << 20), PdfLimits(), datetime.now(UTC))
-        sample.write(_SAMPLE + engine.every_font())
-        sample.finish()
+        with _silent():
+            sample.write(_SAMPLE + engine.every_font())
+            sample.finish()
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """The engine tells the standard error of the sample's image, which is none; nobody should wonder at that."""
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
