@@ -6,7 +6,7 @@ BIN := .venv/bin
 PIP := -m pip install --quiet --disable-pip-version-check
 PATHS := PYTHONPATH=layers/reporter:layers/pdf:.
 
-.PHONY: help demo up down token logs check lint types contracts validate test soak clean
+.PHONY: help demo up down token logs check lint types contracts validate test soak bench bench-peers clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -62,6 +62,13 @@ test: $(READY) ## All tests: unit, conformance, integration, template, build, en
 
 soak: .venv/ready ## Chance for longer: ten minutes of fuzzing; seeds are printed, FUZZ_SEED=... runs one again
 	FUZZ_SECONDS=100 $(BIN)/pytest -s tests/fuzz
+
+bench: $(READY) ## The performance table: PostgreSQL to S3, ours beside the same by hand
+	@$(PATHS) $(BIN)/python -m benchmarks
+
+bench-peers: .venv/ready ## The same rows through carbone and jsreport, installed from npm for this alone
+	@cd benchmarks/peers && npm install --no-audit --no-fund --ignore-scripts --silent
+	@$(PATHS) $(BIN)/python -m benchmarks.against_peers
 
 clean: ## Remove what was built
 	rm -rf .venv .venv-* .aws-sam .local reports

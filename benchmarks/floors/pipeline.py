@@ -1,0 +1,87 @@
+"""The hand-written pipeline: COPY, the same spool, ``csv.writer``, an upload. And the bare one: COPY and an upload."""
+
+import csv
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import boto3
+import psycopg
+from reporter.dataset import BATCH_ROWS, SpooledRows, SpooledTable, SpoolWriter
+from reporter.sources.postgresql_values import READERS, batch_of
+
+from benchmarks.operations import COLUMNS, ORGANIZATION, SOURCE, TABLE
+from benchmarks.processes import report
+
+QUERY = f"SELECT {', '.join(COLUMNS)} FROM {TABLE} WHERE organization_id = '{ORGANIZATION}'"
+_TYPES = (25, 25, 25, 1700, 1700, 25, 1184)
+_RISKY = ("=", "+", "-", "@", "\t", "\r")
+
+
+def spooled(dsn: str, folder: Path) -> SpooledTable:
+    """The rows in the spool, as the worker would put them there."""
+    readers = [READERS[kind] for kind in _TYPES]
+    writer = SpoolWriter(folder, 10**8, 10**11)
+
+    def batches() -> Any:
+        with psycopg.connect(dsn) as connection, connection.cursor() as cursor:
+            connection.execute("SET timezone = 'UTC'")
+            with cursor.copy(f"COPY ({QUERY.replace('SELECT id', 'SELECT id::text', 1)}) TO STDOUT") as copied:
+                lines = []
+                for line in copied:
+                    lines.append(line)
+                    if len(lines) == BATCH_ROWS:
+                        yield batch_of(lines, readers)
+                        lines = []
+                if lines:
+                    yield batch_of(lines, readers)
+
+    return writer.write(SOURCE, TABLE, COLUMNS, batches())
+
+
+def guarded(text: str) -> str:
+    """What a spreadsheet would take for a formula gets an apostrophe."""
+    return f"'{text}" if text.startswith(_RISKY) else text
+
+
+def written(table: SpooledTable, path: Path) -> None:
+    """The spool as CSV: the same bytes as the worker's document."""
+    descriptor = os.open(table.path, os.O_RDONLY)
+    rows = SpooledRows(descriptor, table.columns, table.offsets, table.starts)
+    with path.open("w", newline="", encoding="utf-8") as file:
+        file.write(",".join(COLUMNS) + "\n")
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerows(
+            (key, guarded(alias), direction, amount, balance, "" if text is None else guarded(text), at.isoformat())
+            for key, alias, direction, amount, balance, text, at in rows.tuples()
+        )
+    os.close(descriptor)
+
+
+def by_hand(dsn: str, folder: Path, bucket: str) -> None:
+    """Source → spool → CSV → S3."""
+    path = folder / "document.csv"
+    written(spooled(dsn, folder), path)
+    boto3.client("s3").upload_file(str(path), bucket, "documents/by-hand.csv")
+
+
+def bare(dsn: str, folder: Path, bucket: str) -> None:
+    """COPY's own output, uploaded."""
+    path = folder / "document.txt"
+    query = f"COPY ({QUERY}) TO STDOUT"
+    with psycopg.connect(dsn) as connection, connection.cursor().copy(query) as copied, path.open("wb") as file:
+        file.writelines(copied)
+    boto3.client("s3").upload_file(str(path), bucket, "documents/bare.txt")
+
+
+def main(kind: str, dsn: str, bucket: str) -> None:
+    """Measured."""
+    with tempfile.TemporaryDirectory(prefix="reporter-") as name:
+        pipeline = {"by_hand": by_hand, "bare": bare}[kind]
+        report(lambda: pipeline(dsn, Path(name), bucket))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:4])
