@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timezone, tzinfo
 from decimal import Decimal
-from functools import partial
 from itertools import chain, pairwise, repeat
 from pathlib import Path
 from typing import Any
@@ -46,7 +45,7 @@ class EncodedBatch:
         return self.rows
 
     def __iter__(self) -> Iterator[Values]:
-        return _decoded(self.columns)
+        return decoded(self.columns)
 
 
 Batch = Sequence[Values] | EncodedBatch
@@ -149,26 +148,34 @@ class SpooledRows(Rows):
     def batches(self, positions: Sequence[int]) -> Iterator[tuple[int, Sequence[Column]]]:
         """A fresh pass by columns; only those at ``positions`` are decoded, and each when its values are asked for."""
         for number, (start, end) in enumerate(pairwise(self._starts)):
-            encoded = self._encoded(number)
-            yield end - start, [_column(*encoded[position]) for position in positions]
+            columns = self.encoded(number)
+            yield end - start, [column_of(*columns[position]) for position in positions]
 
     def _read(self, number: int) -> Iterator[Values]:
-        return _decoded(self._encoded(number))
+        return decoded(self.encoded(number))
 
-    def _encoded(self, number: int) -> tuple[Encoded, ...]:
-        start, end = self._offsets[number], self._offsets[number + 1]
-        content = b""
-        while len(content) < end - start:
-            piece = os.pread(self._descriptor, end - start - len(content), start + len(content))
-            if not piece:
-                raise EOFError("the spool is shorter than it was written")
-            content += piece
-        columns: tuple[Encoded, ...] = marshal.loads(content)
+    def encoded(self, number: int) -> tuple[Encoded, ...]:
+        """A batch as it was written."""
+        columns: tuple[Encoded, ...] = marshal.loads(
+            read_exactly(self._descriptor, self._offsets[number], self._offsets[number + 1])
+        )
         return columns
 
 
-def _column(kind: str, content: Any) -> Column:
-    return Column(partial(_DECODERS[kind], content), content if kind == "texts of decimals" else None)
+def read_exactly(descriptor: int, start: int, end: int) -> bytes:
+    """These bytes of a file. Raises ``EOFError`` where it does not have them."""
+    content = b""
+    while len(content) < end - start:
+        piece = os.pread(descriptor, end - start - len(content), start + len(content))
+        if not piece:
+            raise EOFError("the spool is shorter than it was written")
+        content += piece
+    return content
+
+
+def column_of(kind: str, content: Any) -> Column:
+    """An encoded column for whoever prints or computes."""
+    return Column(content, _DECODERS[kind], digits=kind == "texts of decimals")
 
 
 def data_for_template(
@@ -211,7 +218,8 @@ def _encoded_columns(source: str, table: str, columns: Sequence[str], batch: Bat
     return tuple(found)
 
 
-def _decoded(columns: Iterable[Encoded]) -> Iterator[Values]:
+def decoded(columns: Iterable[Encoded]) -> Iterator[Values]:
+    """The rows of encoded columns."""
     return zip(*[_DECODERS[kind](values) for kind, values in columns], strict=True)
 
 

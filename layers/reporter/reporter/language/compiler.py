@@ -3,14 +3,17 @@
 Nothing is folded at compile time, no Python attribute of a value is ever looked up, and numbers stay exact.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from io import StringIO
 
 from jinja2 import nodes
 from jinja2.compiler import CodeGenerator, Frame
 from jinja2.environment import Environment
 
+from reporter.language.joins import NARROWED, choices_of
 from reporter.language.row_loops import RowLoop
+
+Choice = tuple[str, nodes.Expr, tuple[str, ...]]
 
 _OPERATORS = {
     "Add": "r_add",
@@ -121,10 +124,16 @@ class TemplateCompiler(CodeGenerator):
         body.symbols.analyze_node(node, for_branch="body")
         otherwise.symbols.analyze_node(node, for_branch="else")
         number, slots = loop.number, range(len(loop.slots))
+        narrowed = node.iter if isinstance(node.iter, nodes.Filter) and node.iter.name == NARROWED else None
         self.writeline(f"all_{number} = ", node)
-        self.visit(node.iter, frame)
+        self.visit((narrowed and narrowed.node) or node.iter, frame)
         if loop.counts:
             self.writeline(f"count_{number} = len(all_{number})")
+        if narrowed is not None:
+            self.writeline(f"all_{number} = ", node)
+            self._write_narrowed(lambda: self.write(f"all_{number}"), _choices_of_loop(narrowed), frame)
+        if loop.gap:
+            self.writeline(f"done_{number} = 0")
         if node.else_:
             self.writeline(f"empty_{number} = True")
         self.writeline("_loop_vars = {}")
@@ -134,6 +143,9 @@ class TemplateCompiler(CodeGenerator):
         values = "".join(f"value_{number}_{slot}, " for slot in slots) + (f"at_{number}" if loop.counts else "")
         self.writeline(f"for {values} in batch_{number}:", node)
         self.indent()
+        if loop.gap:
+            self._write_gap(loop, f"at_{number}", frame)
+            self.writeline(f"done_{number} = at_{number} + 1")
         self.enter_frame(body)
         if node.test is not None:
             self.writeline("if not (", node.test)
@@ -144,6 +156,8 @@ class TemplateCompiler(CodeGenerator):
         self.blockvisit(node.body, body)
         self.outdent(2)
         self.leave_frame(body)
+        if loop.gap:
+            self._write_gap(loop, f"count_{number}", frame)
         if node.else_:
             self.writeline(f"if empty_{number}:")
             self.indent()
@@ -153,6 +167,24 @@ class TemplateCompiler(CodeGenerator):
             self.outdent()
         if self._assign_stack:
             self._assign_stack[-1].difference_update(body.symbols.stores)
+
+    def _write_gap(self, loop: RowLoop, end: str, frame: Frame) -> None:
+        """What the rows passed over print."""
+        gaps = f"r_repeated({loop.gap!r}, {end} - done_{loop.number})"
+        self.writeline(f"if {end} > done_{loop.number}:")
+        self.indent()
+        self.writeline(f"yield from {gaps}" if frame.buffer is None else f"{frame.buffer}.extend({gaps})")
+        self.outdent()
+
+    def _write_narrowed(self, write_rows: Callable[[], object], choices: Iterable[Choice], frame: Frame) -> None:
+        self.write("r_narrowed(")
+        write_rows()
+        self.write(", (")
+        for column, value, names in choices:
+            self.write(f"({column!r}, lambda: ")
+            self.visit(value, frame)
+            self.write(f", {names!r}), ")
+        self.write("))")
 
     def _write_slot(self, node: nodes.Node) -> bool:
         """A field of a loop's rows, or a member of ``loop``: a local variable. False for every other node."""
@@ -265,12 +297,18 @@ class TemplateCompiler(CodeGenerator):
 
     def visit_Filter(self, node: nodes.Filter, frame: Frame) -> None:  # noqa: N802
         """A condition on rows becomes a function of the row."""
+        if node.name == NARROWED:
+            self._write_narrowed(lambda: self.visit(node.node, frame), _choices_of_loop(node), frame)  # type: ignore[arg-type]
+            return
         if not getattr(node, "row_condition", False) or node.node is None:
             super().visit_Filter(node, frame)
             return
         *arguments, condition = node.args
         self.write(f"{self.filters[node.name]}(")
-        for argument in (node.node, *arguments):
+        rows = node.node
+        self._write_narrowed(lambda: self.visit(rows, frame), choices_of(condition), frame)
+        self.write(", ")
+        for argument in arguments:
             self.visit(argument, frame)
             self.write(", ")
         row = f"row_{len(self._row_variables)}"
@@ -279,6 +317,11 @@ class TemplateCompiler(CodeGenerator):
         self.visit(condition, frame)
         self.write(f", {int(node.lineno)}))")
         self._row_variables.pop()
+
+
+def _choices_of_loop(node: nodes.Filter) -> list[Choice]:
+    column, value = node.args
+    return [(column.value, value, ())] if isinstance(column, nodes.Const) else []
 
 
 def _operator(function: str) -> Callable[[TemplateCompiler, nodes.BinExpr, Frame], None]:

@@ -20,6 +20,8 @@ from reporter.language.compiler import TemplateCompiler
 from reporter.language.dates import format_date
 from reporter.language.environment import TemplateEnvironment
 from reporter.language.functions import FUNCTIONS
+from reporter.language.joins import NARROWED, mark_joins
+from reporter.language.lookup import narrowed
 from reporter.language.loops import keep_values_across_iterations
 from reporter.language.numbers import TemplateValueError, described, numeric, rounded, trimmed
 from reporter.language.places import WORKBOOKS, first_line_delimiter, mark_values
@@ -62,6 +64,7 @@ def render(
             escapes = place_printers(output_format, formula_guard=formula_guard, delimiter=delimiter)
         keep_values_across_iterations(tree)
         mark_row_loops(tree)
+        mark_joins(tree)
         compiler = TemplateCompiler(environment, frozenset(FUNCTIONS))
         code = compile(compiler.code_of(tree), _CODE_NAME, "exec")
     except TemplateSyntaxError as error:
@@ -132,6 +135,7 @@ class _Rendering:
         return {
             "each": each,
             "each pair": each_pair,
+            NARROWED: narrowed,
             "captured": SafeText,
             SHEET_FILTER: lambda name: name,
             "firstof": lambda values: next((value for value in values if value), None),
@@ -173,6 +177,8 @@ class _Rendering:
             "r_either": row_field_or,
             "r_condition": self._condition,
             "r_functions": FUNCTIONS,
+            "r_narrowed": narrowed,
+            "r_repeated": _repeated,
             "r_batches": partial(row_batches, escapes),
             **{f"r_print_{place}": printer.one for place, printer in escapes.items()},
         }
@@ -216,3 +222,10 @@ def _concat(*values: Any) -> str:
     texts = list(map(text_of, values))
     check_length(sum(map(len, texts)))
     return "".join(texts)
+
+
+def _repeated(text: str, times: int) -> Iterator[str]:
+    """Pieces of bounded size."""
+    at_once = max(1, CHARACTERS_PER_WRITE // len(text))
+    for done in range(0, times, at_once):
+        yield text * min(at_once, times - done)

@@ -8,8 +8,6 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
-from functools import partial
-from itertools import repeat
 from operator import itemgetter
 from typing import Any
 
@@ -17,7 +15,7 @@ from reporter.language.access import field_in
 from reporter.language.numbers import TemplateValueError
 from reporter.language.printing import SEPARATOR, Printer
 from reporter.language.row_loops import Slot
-from reporter.language.rows import Column, Row, Rows
+from reporter.language.rows import Column, PartOfTable, Row, Rows
 
 Late = Callable[[Any], Any]
 """Makes of what a slot holds what the loop needs."""
@@ -66,9 +64,11 @@ def _of_rows(printers: Mapping[str, Printer], rows: list[Any], slots: Sequence[S
 def _of_table(printers: Mapping[str, Printer], rows: Rows, slots: Sequence[Slot], counts: bool) -> Iterator[Batch]:
     known = [name for name in dict.fromkeys(map(itemgetter(0), slots)) if name in rows.columns]
     start = 0
-    for size, columns in rows.batches([rows.columns.index(name) for name in known]):
-        found = dict(zip(known, columns, strict=True))
-        nothing = Column(partial(repeat, None, size))
+    positions = [rows.columns.index(name) for name in known]
+    numbered = counts and isinstance(rows, PartOfTable) and rows.numbered
+    for size, columns in rows.batches([*positions, len(rows.columns)] if numbered else positions):
+        found = dict(zip(known, columns, strict=False))
+        nothing = Column([None] * size)
         late: list[Late | None] = []
         contents: list[Iterable[Any]] = []
         for name, place in slots:
@@ -78,7 +78,7 @@ def _of_table(printers: Mapping[str, Printer], rows: Rows, slots: Sequence[Slot]
             late.append(printer.one if printer is not None and texts is None else None)
             contents.append(column.values() if texts is None else texts)
         if counts:
-            contents.append(range(start, start + size))
+            contents.append(columns[-1].values() if numbered else range(start, start + size))
         yield late, zip(*contents, strict=True)
         start += size
 
@@ -86,7 +86,7 @@ def _of_table(printers: Mapping[str, Printer], rows: Rows, slots: Sequence[Slot]
 def print_column(column: Column, printer: Printer) -> Sequence[str] | None:
     """The text of each value; None where they are better, or have to be, printed one by one."""
     try:
-        if column.decimals is not None:
+        if column.digits:
             return _decimals(column, printer)
         return _values(column.values(), printer)
     except (TemplateValueError, ValueError):
@@ -95,7 +95,7 @@ def print_column(column: Column, printer: Printer) -> Sequence[str] | None:
 
 def _decimals(column: Column, printer: Printer) -> Sequence[str] | None:
     null = printer.one(None)
-    texts = [null if text is None else text for text in column.decimals or ()]
+    texts = [null if text is None else text for text in column.texts()]
     together = SEPARATOR.join(texts)
     if printer.many is None or "E" in together or ("-0" in together and _NEGATIVE_ZERO.search(together)):
         return list(map(printer.one, column.values()))

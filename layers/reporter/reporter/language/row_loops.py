@@ -21,11 +21,14 @@ Slot = tuple[str, str | None]
 
 @dataclass(slots=True)
 class RowLoop:
-    """``slots``: what each iteration gets. ``counts``: whether it needs to know how far it is."""
+    """``slots``: what each iteration gets. ``counts``: whether it needs to know how far it is. ``gap``: the own text that
+    a row prints which is passed over.
+    """
 
     number: int
     slots: list[Slot] = field(default_factory=list)
     counts: bool = False
+    gap: str = ""
 
     def slot(self, name: str, place: str | None) -> tuple[int, int]:
         """This loop's number and the slot's."""
@@ -83,8 +86,8 @@ class _Uses:
 
     def look(self, node: nodes.Node, *, ours: bool, printed: bool = False) -> None:
         """``ours``: ``loop`` is this loop's. ``printed``: the node is what ``{{ }}`` prints."""
-        name = _looked_up(node, self._variable)
-        member = _looked_up(node, "loop") if ours else None
+        name = looked_up(node, self._variable)
+        member = looked_up(node, "loop") if ours else None
         if name is not None:
             self.fields.append((node, name, printed))
         elif member in LOOP_MEMBERS:
@@ -117,7 +120,7 @@ class _Uses:
         self._look_at_all([*loop.body], ours=False)
 
 
-def _looked_up(node: nodes.Node, name: str) -> str | None:
+def looked_up(node: nodes.Node, name: str) -> str | None:
     """The field, where the node is ``name.field`` or ``name["field"]``."""
     if not isinstance(node, nodes.Getattr | nodes.Getitem) or not isinstance(node.node, nodes.Name):
         return None

@@ -2,8 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import partial
-from itertools import islice
+from itertools import compress, islice
 from typing import Any
 
 _ROWS_AT_ONCE = 1000
@@ -73,24 +72,37 @@ def with_added(row: Row, value: Any, positions: Mapping[str, int]) -> Row:
 
 
 class Column:
-    """One column of a batch of rows. ``decimals``: the values' own texts where all are decimals or null, else None.
+    """One column of a batch of rows: its values, or what ``decode`` makes them of.
 
-    Its values are made when they are first asked for: what is only printed never becomes a decimal.
+    ``content`` has an entry for each row, unless it is bytes. With ``digits`` these are the texts of decimals, or null:
+    what is only printed never becomes a decimal.
     """
 
-    __slots__ = ("_make", "_values", "decimals")
+    __slots__ = ("_content", "_decode", "_values", "digits")
 
-    def __init__(self, make: Callable[[], Iterable[Any]], decimals: Sequence[str | None] | None = None) -> None:
-        self._make = make
-        self._values: Sequence[Any] | None = None
-        self.decimals = decimals
+    def __init__(self, content: Any, decode: Callable[[Any], Iterable[Any]] | None = None, *, digits: bool = False) -> None:
+        self._content = content
+        self._decode = decode
+        self._values: Sequence[Any] | None = content if decode is None else None
+        self.digits = digits
 
     def values(self) -> Sequence[Any]:
-        """The values, in the order of the rows."""
+        """The values, in the order of the rows; made when they are first asked for."""
         if self._values is None:
-            made = self._make()
+            made = self._decode(self._content) if self._decode is not None else self._content
             self._values = made if isinstance(made, tuple | list) else list(made)
         return self._values
+
+    def texts(self) -> Sequence[str | None]:
+        """Of a column of ``digits``."""
+        texts: Sequence[str | None] = self._content
+        return texts
+
+    def only(self, wanted: Sequence[bool]) -> "Column":
+        """The column of the rows that are wanted."""
+        if isinstance(self._content, bytes):
+            return Column(list(compress(self.values(), wanted)))
+        return Column(list(compress(self._content, wanted)), self._decode, digits=self.digits)
 
 
 class Rows(ABC):
@@ -117,7 +129,14 @@ class Rows(ABC):
         rows = self.tuples()
         while batch := list(islice(rows, _ROWS_AT_ONCE)):
             columns = list(zip(*batch, strict=True))
-            yield len(batch), [Column(partial(tuple, columns[position])) for position in positions]
+            yield len(batch), [Column(columns[position]) for position in positions]
+
+    def matching(self, column: str, hashes: Sequence[int]) -> "PartOfTable | None":
+        """At least the rows whose value in the column has one of these hashes (see ``lookup.hash_of``), in their order.
+
+        None where a plain pass over the table is as good.
+        """
+        return None
 
     def __iter__(self) -> Iterator[Row]:
         positions = {name: position for position, name in enumerate(self.columns)}
@@ -138,3 +157,38 @@ class Rows(ABC):
             values = self.tuple_at(index)
             if values is not None:
                 yield Row(positions, values)
+
+
+class PartOfTable(Rows):
+    """Some rows of a table, known by their batches.
+
+    Where ``numbered``, ``batches`` also knows the position behind the last column: the rows' numbers in the table.
+    """
+
+    numbered = False
+
+    def __init__(self, columns: tuple[str, ...]) -> None:
+        self.columns = columns
+        self._length: int | None = None
+
+    @abstractmethod
+    def batches(self, positions: Sequence[int]) -> Iterator[tuple[int, Sequence[Column]]]:
+        """A fresh pass by columns."""
+
+    def __len__(self) -> int:
+        if self._length is None:
+            self._length = sum(size for size, _columns in self.batches([]))
+        return self._length
+
+    def __bool__(self) -> bool:
+        return next(self.batches([]), None) is not None
+
+    def tuples(self) -> Iterator[tuple[Any, ...]]:
+        """A fresh pass."""
+        for size, columns in self.batches(range(len(self.columns))):
+            yield from zip(*[column.values() for column in columns], strict=True) if columns else [()] * size
+
+    def tuple_at(self, index: int) -> tuple[Any, ...] | None:
+        """A row, by a pass over those before it."""
+        position = index + len(self) if index < 0 else index
+        return next(islice(self.tuples(), position, None), None) if position >= 0 else None

@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from reporter.language.dates import instant_of
+from reporter.language.lookup import Selected, hashes_of_any
 from reporter.language.numbers import (
     Number,
     TemplateValueError,
@@ -50,9 +51,7 @@ def matcher(wanted: Any) -> Condition:
     """
     if wanted is None:
         return lambda value: False
-    texts, number = _spellings(wanted)
-    truth = {"true": True, "false": False}.get(text_of(wanted).lower())
-    instant = instant_of(wanted)
+    texts, number, truth, instant = _spellings(wanted)
 
     def matches(value: Any) -> bool:
         if isinstance(value, str):
@@ -70,40 +69,44 @@ def matcher(wanted: Any) -> Condition:
     return matches
 
 
-def _spellings(wanted: Any) -> tuple[frozenset[str], Number | None]:
-    if isinstance(wanted, bool):
-        return frozenset(["true" if wanted else "false"]), None
-    if isinstance(wanted, int | Decimal):
-        return frozenset([plain(wanted), trimmed(wanted)]), wanted
+def _spellings(wanted: Any) -> tuple[frozenset[str], Number | None, bool | None, datetime | None]:
+    """What a value must be one of: texts, a number, a boolean, a time."""
     text = text_of(wanted)
-    return frozenset([text]), numeric(text)
+    truth = {"true": True, "false": False}.get(text.lower())
+    instant = instant_of(wanted)
+    if isinstance(wanted, bool):
+        return frozenset([text.lower()]), None, truth, instant
+    if isinstance(wanted, int | Decimal):
+        return frozenset([plain(wanted), trimmed(wanted)]), wanted, truth, instant
+    return frozenset([text]), numeric(text), truth, instant
 
 
-def _selected(rows: Any, path: str, wanted: Any) -> Iterator[Any]:
+def _selected(rows: Any, path: str, wanted: Any) -> Rows | list[Any]:
     matches = matcher(wanted)
-    if isinstance(rows, Rows) and path in rows.columns:
-        position = rows.columns.index(path)
-        positions = {name: at for at, name in enumerate(rows.columns)}
-        return (Row(positions, values) for values in rows.tuples() if matches(values[position]))
-    return (row for row in rows_of(rows) if matches(field_of(row, path)))
+    if not isinstance(rows, Rows) or path not in rows.columns:
+        return [row for row in rows_of(rows) if matches(field_of(row, path))]
+    if wanted is None:
+        return []
+    texts, *others = _spellings(wanted)
+    return Selected(rows, path, matches, hashes_of_any([*texts, *(other for other in others if other is not None)]))
 
 
-def filter_rows(rows: Any, name: Any, wanted: Any) -> list[Any]:
+def filter_rows(rows: Any, name: Any, wanted: Any) -> Rows | list[Any]:
     """``filter(rows, "field", value)``: the rows whose field equals the value."""
     if not isinstance(name, str):
         raise TemplateValueError("filter needs the name of a field in quotes")
-    return list(_selected(rows, name, wanted))
+    return _selected(rows, name, wanted)
 
 
-def where(rows: Any, argument: Any) -> list[Any]:
+def where(rows: Any, argument: Any) -> Rows | list[Any]:
     """``rows|where:"field:value"``; blanks are significant."""
-    return list(_selected(rows, *_pair(argument, "where")))
+    return _selected(rows, *_pair(argument, "where"))
 
 
 def count(rows: Any, argument: Any) -> int:
     """``rows|count:"field:value"``."""
     name, wanted = _pair(argument, "count")
-    return sum(map(matcher(wanted), values_of(rows, name)))
+    return len(_selected(rows, name, wanted))
 
 
 def _pair(argument: Any, filter_name: str) -> tuple[str, str]:

@@ -10,7 +10,7 @@ from types import ModuleType
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from reporter.dataset import SpooledRows, data_for_template
+from reporter.dataset import data_for_template
 from reporter.errors import ReportFailure
 from reporter.formats.pdf import engine
 from reporter.formats.pdf.limits import PdfLimits
@@ -18,6 +18,7 @@ from reporter.formats.verifying import SCHEMA_ONLY, load_schema_checks, verify
 from reporter.formats.workbook.from_text import WorkbookFromText
 from reporter.formats.workbook.names import SheetNames
 from reporter.formats.writing import DocumentWriter
+from reporter.indexed_rows import IndexedRows, Scratch
 from reporter.language.render import render
 from reporter.renderer.containment import Limits, enter_containment
 
@@ -63,7 +64,7 @@ def be_child(descriptors: Sequence[int], held: int) -> None:
 
 
 def _answer(descriptors: Sequence[int], held: int) -> Answer:
-    job_file, output, result, *spools = descriptors
+    job_file, output, result, scratch, *spools = descriptors
     job = json.loads(os.pread(job_file, os.fstat(job_file).st_size, 0))
     # A zone's rules and a module are files, which cannot be opened any more later.
     ZoneInfo(job["timeZone"])
@@ -72,10 +73,11 @@ def _answer(descriptors: Sequence[int], held: int) -> Answer:
     if job["format"] == "PDF" and not engine.available():
         raise ReportFailure("FORMAT_NOT_AVAILABLE", "the engine for documents in PDF is not installed here")
     limits = Limits(**job["limits"])
-    enter_containment(limits, [output, result, held, *spools])
+    enter_containment(limits, [output, result, held, scratch, *spools])
+    room = Scratch(scratch)
     rows = {
-        (table["source"], table["table"]): SpooledRows(
-            spools[table["spool"]], table["columns"], table["offsets"], table["starts"]
+        (table["source"], table["table"]): IndexedRows(
+            spools[table["spool"]], table["columns"], table["offsets"], table["starts"], room
         )
         for table in job["spool"]
     }

@@ -112,7 +112,7 @@ class Renderer:
 
     def _made(self, job: Job, folder: Path, cancelled: Callable[[], bool], seconds: float | None) -> Document:
         wall = self._limits.seconds if seconds is None else min(self._limits.seconds, seconds)
-        job_path, output_path = folder / "job.json", folder / "document"
+        job_path, output_path, scratch_path = folder / "job.json", folder / "document", folder / "scratch"
         spools = list(dict.fromkeys(table.path for table in job.spool))
         job_path.write_text(json.dumps(self._described(job, spools)))
         with ExitStack() as stack:
@@ -123,6 +123,9 @@ class Renderer:
             ours = stack.enter_context(ExitStack())
             ours.callback(os.close, writing)
             descriptors.append(writing)
+            descriptors.append(_opened(stack, scratch_path, os.O_RDWR | os.O_CREAT | os.O_EXCL))
+            # Nobody else needs its name, and it is gone with the job.
+            scratch_path.unlink()
             descriptors.extend(_opened(stack, Path(path), os.O_RDONLY) for path in spools)
             try:
                 with self._lock:
