@@ -26,6 +26,9 @@ CELL_END, ROW_END, SHEET = "\x1f", "\x1e", "\x1c"
 KIND = "\x10"
 """In a designed workbook: the number of the value's kind follows in two digits, for the cell's own style to decide."""
 
+LINE, CELL = "\x11", "\x13"
+"""In a designed workbook: a row (with its number), a sheet (``s``), a loop's iteration (``i``) or end (``e``); a cell."""
+
 SHEET_FILTER = "sheet name"
 MOST_DIGITS = 15
 MOST_DECIMALS = 15
@@ -169,7 +172,7 @@ def mark_cells(tree: nodes.Template, delimiter: str) -> None:
 
 def mark_captured(tree: nodes.Template) -> None:
     """In a designed workbook: only what macros and blocks capture is changed. Raises ``TemplateSyntaxError``."""
-    _Marking("").mark(tree.body, "designed")
+    _Marking(",").mark(tree.body, "designed")
 
 
 class _Marking:
@@ -207,7 +210,9 @@ class _Marking:
         after_value = False
         for child in node.nodes:
             if isinstance(child, nodes.TemplateData):
-                if state != "designed":
+                if state == "designed":
+                    child.data = _DESIGN_TOKEN.sub(_designed_token, child.data)
+                else:
                     child.data, state = self._own_text(child, state, after_value=after_value)
                 after_value = False
                 continue
@@ -273,6 +278,17 @@ class _Marking:
                     if isinstance(child, nodes.Filter) and child.name == SHEET_FILTER:
                         _refuse("a sheet cannot begin here", child)
                     child.place, child.escaped = "captured", True  # type: ignore[attr-defined]
+
+
+_DESIGN_TOKEN = re.compile(rf"\n?({LINE}(?:[sie]?[0-9]+)?|{CELL})|(?:(?!\n?[{LINE}{CELL}])[\s\S])+")
+
+
+def _designed_token(found: re.Match[str]) -> str:
+    """A mark as it is, without the line end before it; the author's text as such."""
+    mark = found[1]
+    if mark is None:
+        return OWN + found[0]
+    return "" if mark == LINE else mark
 
 
 def _refuse(message: str, node: nodes.Node) -> NoReturn:

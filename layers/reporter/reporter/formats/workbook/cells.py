@@ -99,10 +99,14 @@ class Place:
             message = f"{self.named(MOST_COLUMNS + 1)}: a sheet has {MOST_COLUMNS} columns"
             raise ReportFailure("DOCUMENT_INVALID", message)
         for column, cell in enumerate(cells, start=1):
-            if len(cell.shown) > MOST_CHARACTERS // 2:
-                self._check_length(column, cell.shown)
-            if not cell.shown.isascii():
-                self._check_surrogates(column, cell.shown)
+            self.check_cell(column, cell)
+
+    def check_cell(self, column: int, cell: Cell) -> None:
+        """Raises ``ReportFailure`` for what one cell cannot hold."""
+        if len(cell.shown) > MOST_CHARACTERS // 2:
+            self._check_length(column, cell.shown)
+        if not cell.shown.isascii():
+            self._check_surrogates(column, cell.shown)
 
     def _check_length(self, column: int, text: str) -> None:
         length = len(text.encode("utf-16-le", "surrogatepass")) // 2

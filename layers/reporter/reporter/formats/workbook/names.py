@@ -32,3 +32,8 @@ class SheetNames:
 
 def _cut(text: str, units: int) -> str:
     return text.encode("utf-16-le")[: 2 * units].decode("utf-16-le", "ignore")
+
+
+def quoted(name: str) -> str:
+    """A sheet's name as formulas write it."""
+    return "'" + name.replace("'", "''") + "'"

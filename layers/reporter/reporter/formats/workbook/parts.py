@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from xml.sax.saxutils import quoteattr
 
+from reporter.formats.workbook.names import quoted
 from reporter.language.cells import KINDS
 
 MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
@@ -62,18 +63,13 @@ def workbook(names: Sequence[str], filters: Sequence[str | None]) -> str:
         for number, name in enumerate(names, start=1)
     )
     hidden = "".join(
-        f'<definedName name="_xlnm._FilterDatabase" localSheetId="{index}" hidden="1">{_text(quoted_name(name))}!{area}'
+        f'<definedName name="_xlnm._FilterDatabase" localSheetId="{index}" hidden="1">{_text(quoted(name))}!{area}'
         "</definedName>"
         for index, (name, area) in enumerate(zip(names, filters, strict=True))
         if area
     )
     defined = f"<definedNames>{hidden}</definedNames>" if hidden else ""
     return f'{HEAD}<workbook xmlns="{MAIN}" xmlns:r="{RELATIONS}"><sheets>{sheets}</sheets>{defined}</workbook>'
-
-
-def quoted_name(name: str) -> str:
-    """A sheet's name as formulas write it."""
-    return "'" + name.replace("'", "''") + "'"
 
 
 def _text(text: str) -> str:
