@@ -17,8 +17,8 @@ from reporter.dataset import SpoolWriter
 from reporter.document import CONTENT_TYPES
 from reporter.errors import ReportFailure, RequestError, TemplateProblems, Unavailable
 from reporter.exact_json import parse_json
+from reporter.formats.template_file import check_template, template_file
 from reporter.given_data import given_path
-from reporter.language.check import check, decoded
 from reporter.press import Order, make_document, plan
 from reporter.renderer.client import Renderer
 from reporter.renderer.containment import Limits
@@ -74,7 +74,8 @@ def _parser() -> ArgumentParser:
 
 def _check(options: Namespace) -> int:
     schemas = None if options.schema is None else _schemas(options.schema)
-    checked = check(decoded(options.template.read_bytes()), options.format, schemas)
+    template = template_file(options.template.read_bytes(), options.format, options.template.name)
+    checked = check_template(template, options.format, schemas)
     for notice in checked.notices:
         print(f"{options.template}:{notice.line}:{notice.column}: warning {notice.message}")
     if schemas is None:
@@ -124,7 +125,7 @@ def _order(options: Namespace) -> Order:
         raise Unusable("--xsd is for --format XML only")
     try:
         return Order(
-            template=decoded(options.template.read_bytes()),
+            template=template_file(options.template.read_bytes(), options.format, options.template.name),
             output_format=options.format,
             filters={} if options.filters is None else check_operators(_json(options.filters)),
             now=now if now.tzinfo else now.replace(tzinfo=UTC),

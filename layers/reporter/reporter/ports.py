@@ -105,8 +105,12 @@ class RenderQueue(Protocol):
 class Documents(Protocol):
     """The bucket."""
 
+    def read_bytes(self, key: str, sha256: str) -> bytes:
+        """A stored template. Raises as ``read_text``."""
+        ...
+
     def read_text(self, key: str, sha256: str) -> str:
-        """A stored template. Raises ``ReportFailure`` TEMPLATE_UNAVAILABLE when it is missing or not those bytes."""
+        """A stored schema. Raises ``ReportFailure`` TEMPLATE_UNAVAILABLE when it is missing or not those bytes."""
         ...
 
     def store(

@@ -15,7 +15,8 @@ from reporter.dataset import Batch, SpoolWriter
 from reporter.deadline import Deadline
 from reporter.document import Document, RowCounts
 from reporter.errors import ReportFailure, RequestError
-from reporter.language.check import CheckedTemplate, check
+from reporter.formats.template_file import TemplateFile, check_template, template_file
+from reporter.language.check import CheckedTemplate
 from reporter.ports import Clock, Documents
 from reporter.renderer.client import Job, Renderer
 from reporter.report import Report
@@ -46,7 +47,7 @@ class RowSource(Protocol):
 class Order:
     """What is to be made. ``filters`` have passed ``check_operators``; ``now`` is aware; ``xml_schema``: an XSD."""
 
-    template: str
+    template: TemplateFile
     output_format: str
     filters: Mapping[str, Any]
     now: datetime
@@ -65,7 +66,7 @@ class Plan:
 
 def plan(order: Order, schemas: Mapping[str, SourceSchema]) -> Plan:
     """Raises ``TemplateProblems``, and ``RequestError`` as ``row_filters.resolve``."""
-    return Plan(check(order.template, order.output_format, schemas), resolve(order.filters, schemas))
+    return Plan(check_template(order.template, order.output_format, schemas), resolve(order.filters, schemas))
 
 
 def make_document(
@@ -134,7 +135,7 @@ class Press:
     ) -> tuple[Document, RowCounts]:
         """See ``workflow.fulfil.Press.make``."""
         order = Order(
-            template=self._documents.read_text(report.template_key, report.template_sha256),
+            template=self._template(report),
             output_format=report.output_format,
             filters=report.filters,
             now=self._clock(),
@@ -150,6 +151,10 @@ class Press:
             raise ReportFailure("SOURCE_CHANGED", error.message) from None
         spool = SpoolWriter(folder, self._max_rows, self._max_bytes)
         return make_document(order, planned, rows, self._renderer, spool, folder, cancelled, deadline)
+
+    def _template(self, report: Report) -> TemplateFile:
+        content = self._documents.read_bytes(report.template_key, report.template_sha256)
+        return template_file(content, report.output_format)
 
     def _xml_schema(self, report: Report) -> str | None:
         if report.schema_key is None or report.schema_sha256 is None:

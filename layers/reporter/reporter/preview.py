@@ -16,8 +16,8 @@ from reporter.deadline import Deadline
 from reporter.document import CONTENT_TYPES, TEXT_FORMATS, Document
 from reporter.errors import FieldProblem, ReportFailure, RequestError
 from reporter.exact_json import parse_json
+from reporter.formats.template_file import template_file
 from reporter.given_data import given_json
-from reporter.language.check import decoded
 from reporter.ports import Clock
 from reporter.press import Order, Plan, RowSource, TableReader, make_document, plan
 from reporter.renderer.client import Renderer
@@ -71,10 +71,10 @@ class Preview:
         require(upload, ("outputFormat", upload.output_format))
         options = options_of(upload)
         output_format = options["output_format"]
-        content, _name = file_of(upload, output_format)
+        content, name = file_of(upload, output_format)
         require_fitting(upload.xml_schema, output_format, self._limits.schema_bytes)
         return Order(
-            template=decoded(content),
+            template=template_file(content, output_format, name),
             output_format=output_format,
             filters={} if form.filters is None else check_operators(parse_json(form.filters, "filters")),
             now=self._clock(),

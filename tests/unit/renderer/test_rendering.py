@@ -8,14 +8,18 @@ import time
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import openpyxl
 import pytest
 from python_calamine import CalamineWorkbook
 from reporter.document import Document
 from reporter.errors import ReportFailure, Unavailable
 from reporter.renderer.client import Renderer
+
+from tests.unit.formats.test_designed_workbook import designed, saved
 
 Rendering = Callable[..., Document]
 ENDLESS = "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}"
@@ -278,3 +282,16 @@ def test_a_workbook_is_written_by_the_contained_child(render: Rendering) -> None
     assert document.warnings[0].startswith("sheet Sheet1, cell A3: ")
     with pytest.raises(ReportFailure, match="sheet Sheet1, cell A1: a text has 40000 characters"):
         render("{{ erp.t.0.a }};x\n", "XLSX", [("x" * 40_000, 1)])
+
+
+def test_a_designed_workbook_is_filled_by_the_contained_child(render: Rendering) -> None:
+    cells = {"B1": "=SUM(B3:B3)", "A2": "{% for r in erp.t %}", "A3": "{{ r.b }}", "B3": "{{ r.a }}", "A4": "{% endfor %}"}
+    template = saved(designed(cells))
+    document = render(template, "XLSX", [(Decimal("1.50"), "Ana"), (2, "=1+1")])
+    sheet = openpyxl.load_workbook(BytesIO(document.path.read_bytes()))["Data"]
+    shown = [list(row) for row in sheet.iter_rows(values_only=True)]
+    assert shown == [[None, "=SUM(B2:B3)"], ["Ana", 1.5], ["=1+1", 2]]
+    assert document.sha256 == hashlib.sha256(document.path.read_bytes()).hexdigest()
+    with pytest.raises(ReportFailure, match="sheet Data, cell C2: division by zero") as failure:
+        render(saved(designed({"C2": "{{ 1 / 0 }}"})), "XLSX", [(1, 1)])
+    assert failure.value.code == "TEMPLATE_ERROR"

@@ -26,11 +26,12 @@ class CheckedTemplate:
     reads: Mapping[str, Mapping[str, tuple[str, ...]]]
     tables: Mapping[str, Mapping[str, str]]
     notices: tuple[TemplateProblem, ...]
+    names_places: bool = False
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """The notices as text, each with its line."""
-        return tuple(f"line {notice.line}: {notice.message}" for notice in self.notices)
+        """The notices as text, each with its line, unless they name their places themselves."""
+        return tuple(n.message if self.names_places else f"line {n.line}: {n.message}" for n in self.notices)
 
 
 def decoded(content: bytes) -> str:

@@ -1,10 +1,12 @@
 """The child that renders one report: contains itself, renders from the spool into the document, says how it went."""
 
+import base64
+import codecs
 import importlib
 import json
 import os
 import resource
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from types import ModuleType
 from typing import Any
@@ -15,6 +17,8 @@ from reporter.errors import ReportFailure
 from reporter.formats.pdf import engine
 from reporter.formats.pdf.limits import PdfLimits
 from reporter.formats.verifying import SCHEMA_ONLY, load_schema_checks, verify
+from reporter.formats.workbook.design import Design
+from reporter.formats.workbook.filling import FilledWorkbook, LayoutRecorder
 from reporter.formats.workbook.from_text import WorkbookFromText
 from reporter.formats.workbook.names import SheetNames
 from reporter.formats.writing import DocumentWriter
@@ -32,11 +36,12 @@ Answer = dict[str, Any]
 
 def warm_up() -> None:
     """Load what Python loads at first use (codecs, zone data): a contained child cannot open files any more."""
-    # Its codec counts characters as spreadsheets do.
+    # Its codec counts characters as spreadsheets do; the other one is that of names in zip files.
     SheetNames().add("x")
+    codecs.lookup("cp437")
     if engine.available():
         _pdf_documents().load()
-    for output_format in ("XML", "CSV", "JSON", "HTML", "TXT", "XLSX"):
+    for output_format in ("XML", "CSV", "JSON", "HTML", "TXT", "XLSX", "WORKBOOK"):
         render("{% for x in range(2) sorted %}{{ 'é'|upper }}{% endfor %}", output_format, {}, len, now=datetime.now(UTC))
 
 
@@ -90,6 +95,8 @@ def _answer(descriptors: Sequence[int], held: int) -> Answer:
 
 def _write_document(job: Mapping[str, Any], data: Mapping[str, Any], writer: DocumentWriter) -> list[str]:
     """The warnings."""
+    if job["workbook"] is not None:
+        return _fill_workbook(job, data, writer)
     now = datetime.fromisoformat(job["now"])
     document: Any = writer
     if job["format"] == "XLSX":
@@ -111,6 +118,29 @@ def _write_document(job: Mapping[str, Any], data: Mapping[str, Any], writer: Doc
 def _pdf_documents() -> ModuleType:
     """What it imports is there only where the layer with the engine is."""
     return importlib.import_module("reporter.formats.pdf.document")
+
+
+def _fill_workbook(job: Mapping[str, Any], data: Mapping[str, Any], writer: DocumentWriter) -> list[str]:
+    """The warnings. Where a formula looks ahead, a first rendering only tells where its rows will be."""
+    design = Design(base64.b64decode(job["workbook"]))
+
+    def rendered(write: Callable[[str], object]) -> list[str]:
+        now = datetime.fromisoformat(job["now"])
+        try:
+            return render(design.text, "WORKBOOK", data, write, now=now, time_zone=job["timeZone"])
+        except ReportFailure as failure:
+            if failure.line is None:
+                raise
+            raise ReportFailure(failure.code, design.named(failure.line) + failure.message) from None
+
+    layouts = None
+    if design.looks_ahead:
+        recorder = LayoutRecorder(design)
+        rendered(recorder.write)
+        layouts = recorder.finish()
+    workbook = FilledWorkbook(design, writer, layouts)
+    warnings = [design.warning(warning) for warning in rendered(workbook.write)]
+    return warnings + workbook.finish()
 
 
 def _send(result: int, answer: Answer) -> None:

@@ -1,5 +1,6 @@
 """The worker's side of rendering: starts the renderer process, hands it jobs, keeps the wall clock."""
 
+import base64
 import json
 import os
 import select
@@ -22,6 +23,7 @@ from reporter.dataset import SpooledTable
 from reporter.document import Document
 from reporter.errors import ReporterError, ReportFailure, Unavailable
 from reporter.formats.pdf.limits import PdfLimits
+from reporter.formats.template_file import TemplateFile
 from reporter.formats.verifying import SCHEMA_ONLY
 from reporter.renderer.containment import Limits
 
@@ -43,7 +45,7 @@ _PROGRAM = (
 class Job:
     """One rendering. ``tables``: source → template key → qualified table. ``now`` is aware. ``xml_schema``: an XSD."""
 
-    template: str
+    template: TemplateFile
     output_format: str
     tables: Mapping[str, Mapping[str, str]]
     spool: Sequence[SpooledTable]
@@ -171,7 +173,8 @@ class Renderer:
 
     def _described(self, job: Job, spools: list[str]) -> dict[str, Any]:
         return {
-            "template": job.template,
+            "template": job.template if isinstance(job.template, str) else None,
+            "workbook": None if isinstance(job.template, str) else base64.b64encode(job.template).decode(),
             "format": job.output_format,
             "tables": job.tables,
             "spool": [{**asdict(table), "spool": spools.index(table.path)} for table in job.spool],

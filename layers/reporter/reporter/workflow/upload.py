@@ -9,8 +9,9 @@ from typing import Any, Protocol
 from reporter.document import CONTENT_TYPES
 from reporter.errors import ConditionFailed, ReportFailure, RequestError, Unavailable
 from reporter.exact_json import canonical_hash
+from reporter.formats.template_file import check_template, template_file
 from reporter.idempotency import Idempotency, KeyedCall, Reservation
-from reporter.language.check import CheckedTemplate, check, decoded
+from reporter.language.check import CheckedTemplate
 from reporter.ports import Clock, Sources
 from reporter.template import Template, Version
 from reporter.workflow.upload_form import Upload, file_of, options_of, require
@@ -161,7 +162,7 @@ class _Registration:
     ports: UploadPorts
 
     def make(self, reserve: Callable[[str], Reservation]) -> Template:
-        checked = _checked(self.content, self.options["output_format"], self.organization_id, self.ports)
+        checked = _checked(self.content, self.file_name, self.options["output_format"], self.organization_id, self.ports)
         now = self.ports.clock()
         template_id = self.ports.new_id(now)
         template = Template(
@@ -203,7 +204,7 @@ def _changed(old: Template, upload: Upload, options: Mapping[str, Any], ports: U
         _store(made, _bytes(old, ports), ports)
         return made
     content, file_name = file_of(upload, new.output_format)
-    checked = _checked(content, new.output_format, old.organization_id, ports)
+    checked = _checked(content, file_name, new.output_format, old.organization_id, ports)
     made = _new_version(new, hashlib.sha256(content).hexdigest())
     made = replace(made, file_name=file_name, reads=checked.reads, warnings=checked.warnings)
     made = ports.xml_schemas.with_schema(made, upload.xml_schema)
@@ -255,5 +256,8 @@ def _store(template: Template, content: bytes, ports: UploadPorts) -> None:
         raise Unavailable("the template's file") from None
 
 
-def _checked(content: bytes, output_format: str, organization_id: str, ports: UploadPorts) -> CheckedTemplate:
-    return check(decoded(content), output_format, ports.sources.for_organization(organization_id))
+def _checked(
+    content: bytes, file_name: str, output_format: str, organization_id: str, ports: UploadPorts
+) -> CheckedTemplate:
+    template = template_file(content, output_format, file_name)
+    return check_template(template, output_format, ports.sources.for_organization(organization_id))

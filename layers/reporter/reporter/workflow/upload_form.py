@@ -96,8 +96,6 @@ def file_of(upload: Upload, output_format: str) -> tuple[bytes, str]:
     content = upload.content or b""
     if not content:
         raise RequestError.at("TPL-0006", "template", "the file is empty")
-    if name.lower().endswith(".xlsx"):
-        raise RequestError.at("TPL-0007", "template", "the file is not a workbook this service can fill")
     return content, name
 
 

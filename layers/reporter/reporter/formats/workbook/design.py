@@ -107,9 +107,10 @@ class Design:
 
     def placed(self, problems: TemplateProblems) -> TemplateProblems:
         """Problems of the text, naming the cells: a cell's row and column stand for line and column."""
-        return TemplateProblems([self._placed(problem) for problem in problems.problems])
+        return TemplateProblems([self.placed_problem(problem) for problem in problems.problems])
 
-    def _placed(self, problem: TemplateProblem) -> TemplateProblem:
+    def placed_problem(self, problem: TemplateProblem) -> TemplateProblem:
+        """One of them."""
         spot = self._text.spot(problem.line)
         if spot is None:
             return problem
@@ -157,7 +158,11 @@ class Design:
             raise spot.refuse(f"a formula refers to the sheet {sheet.name}, whose name a template makes")
         if reference.last is None and first in sheet.directive_rows:
             raise spot.refuse(f"a formula refers to row {first}, which holds a tag and goes")
-        if not sheet.plan.fixed and (target > index or (target == index and last > row)):
+        if sheet.plan.fixed:
+            return
+        plan = sheet.plan
+        below = last > row or plan.scope(row, last, fixed=reference.fixed[1]) != plan.scope(row, last, fixed=False)
+        if target > index or (target == index and below):
             self.looks_ahead = True
 
 

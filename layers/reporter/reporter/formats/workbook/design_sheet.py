@@ -201,8 +201,10 @@ class SheetReader:
     def _cell(self, cell: _Cell, count: int, template: Sequence[_Cell], moving: list[formulas.Reference]) -> str:
         start = f'<c r="{column_name(cell.column)}{{0}}"'
         self._used(cell)
+        style = _number(cell.element.attributes.get("s")) or 0
+        if not self._styles.has(style):
+            self._refuse(cell.row, cell.column, "the cell has a style that the workbook does not have")
         if cell.template:
-            style = _number(cell.element.attributes.get("s")) or 0
             self._styles.use(style)
             return f'{start} s="{style}"{{{template.index(cell) + 1}}}'
         if cell.formula is not None:
@@ -238,7 +240,7 @@ class SheetReader:
                 made.append(_braced(written(piece)))
                 continue
             self._references.append((cell.row, cell.column, piece))
-            if piece.sheet is None and piece.rows == (cell.row, cell.row):
+            if piece.sheet is None and piece.rows == (cell.row, cell.row) and True not in piece.fixed:
                 corners = [corner.at(0)[:-1] + "{0}" for corner in (piece.first, piece.last) if corner]
                 made.append(":".join(corners))
             else:

@@ -10,7 +10,10 @@ _STRINGS = r"\"[^\"]*\"|'[^']*'"
 _TAG = re.compile(rf"\{{%[-+]?\s*(\w+)(?:{_STRINGS}|(?!%\}})[\s\S])*%\}}")
 _UNREAD = re.compile(r"\{#[\s\S]*?#\}|\{%[-+]?\s*(comment|verbatim|raw)\b[\s\S]*?%\}[\s\S]*?\{%[-+]?\s*end\1\b[\s\S]*?%\}")
 _ALONE = frozenset(
-    ["for", "endfor", "empty", "else", "elif", "if", "endif", "with", "endwith", "set", "counter", "last_item_by_group", "autoescape", "endautoescape"]
+    [
+        *("for", "endfor", "empty", "else", "elif", "if", "endif", "with", "endwith"),
+        *("set", "counter", "last_item_by_group", "autoescape", "endautoescape"),
+    ]
 )
 _BLOCKS = frozenset(["for", "if", "with", "filter", "macro", "autoescape"])
 _BRANCHES = {"else": {"for", "if"}, "elif": {"if"}, "empty": {"for"}}
@@ -33,7 +36,10 @@ def unbalanced(text: str) -> str:
         name = found[1]
         if _opens(name, found.group()):
             open_tags.append(name)
-        elif (name.startswith("end") and (not open_tags or open_tags.pop() != name[3:])) or (name in _BRANCHES and not open_tags):
+        elif name.startswith("end"):
+            if not open_tags or open_tags.pop() != name[3:]:
+                return name
+        elif name in _BRANCHES and not open_tags:
             return name
     return open_tags[-1] if open_tags else ""
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 from reporter.errors import ReportFailure
 from reporter.formats.workbook import formulas
@@ -17,7 +18,7 @@ from reporter.formats.workbook.cells import (
 )
 from reporter.formats.workbook.design import Design
 from reporter.formats.workbook.design_sheet import RowDesign
-from reporter.formats.workbook.layout import NOWHERE, Layout
+from reporter.formats.workbook.layout import NOWHERE, WHOLE, Layout
 from reporter.formats.workbook.names import SheetNames, quoted
 from reporter.formats.workbook.related import Instance, RelatedParts
 from reporter.formats.workbook.tail import Tail
@@ -105,23 +106,25 @@ class FilledWorkbook:
         """A reference of a formula in the template's ``row``, now ``written_row``, of a sheet; 0 outside of rows."""
         index = instance.index if reference.sheet is None else self._design.by_name.get(reference.sheet.casefold())
         if index is None:
-            return reference.prefix + reference.at(*(reference.first.row, (reference.last or reference.first).row))
+            return reference.prefix + reference.at(*reference.rows)
         own = index == instance.index
         first, last = reference.rows
         prefix = reference.prefix
-        if own:
-            layout: Layout | None = instance.layout
-            window = layout.window(layout.plan.loop_around(min(row, first), max(row, last)), written_row) if row else None
-        else:
-            layout, window = next(iter(self._layouts[index]), None), None
         if prefix and self._design.sheets[index].repeated:
             named = instance if own else next((i for i in self._instances if i.index == index), None)
             prefix = f"{quoted(named.name)}!" if named else prefix
-        if layout is None:
-            found = (first, last) if self._design.sheets[index].plan.fixed else None
-        else:
-            found = layout.rows(first, last, window) if window else layout.rows(first, last)
-        return prefix + reference.at(*(found or (NOWHERE, NOWHERE)))
+        if self._design.sheets[index].plan.fixed:
+            return prefix + reference.at(first, last)
+        layout = instance.layout if own else next(iter(self._layouts[index]), None)
+        found = None
+        if layout is not None:
+            reach = layout.reach(row, written_row, reference.rows, reference.fixed) if own and row else WHOLE
+            found = layout.rows(first, last, reach)
+        found = found or (NOWHERE, NOWHERE)
+        if not row and reference.last is None and found[0] != found[1]:
+            # A chart or a name writes a single cell for what it means as all of them.
+            reference = replace(reference, last=reference.first)
+        return prefix + reference.at(*found)
 
     def _lines(self, lines: Sequence[str]) -> None:
         for line in lines:

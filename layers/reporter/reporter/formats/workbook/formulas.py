@@ -34,7 +34,7 @@ class End:
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """``sheet``: its name, None for the formula's own; ``prefix``: how the formula writes it. ``last``: None for one cell."""
+    """``sheet``: its name, None for the formula's own; ``prefix``: as the formula has it. ``last``: None for one cell."""
 
     sheet: str | None
     prefix: str
@@ -46,6 +46,14 @@ class Reference:
         """The first and the last row, from 1."""
         rows = (self.first.row, (self.last or self.first).row)
         return min(rows), max(rows)
+
+    @property
+    def fixed(self) -> tuple[bool, bool]:
+        """Whether the first and the last row have a ``$`` before them."""
+        last = self.last or self.first
+        return (self.first, last)[self.first.row > last.row].row_fixed, (last, self.first)[
+            self.first.row > last.row
+        ].row_fixed
 
     def at(self, first: int, last: int) -> str:
         """The reference, without its sheet, over other rows."""

@@ -52,6 +52,16 @@ class Plan:
                 found = number
         return found
 
+    def scope(self, row: int, other: int, *, fixed: bool) -> int | None:
+        """The loop whose iteration a formula in ``row`` means when it refers to an ``other`` row.
+
+        With a ``$``, a row that the same loop repeats means all of its iterations: shares of a total, running totals.
+        """
+        loop = self.loop_around(min(row, other), max(row, other))
+        if loop is not None and fixed and loop == self.loop_around(row, row) == self.loop_around(other, other):
+            return self.loops[loop].outer
+        return loop
+
 
 Window = tuple[int, int]
 WHOLE: Window = (1, MOST_ROWS)
@@ -93,6 +103,13 @@ class Layout:
         number = bisect_right(self._begun[loop], row) - 1
         last = self._ended[loop][number] if number < len(self._ended[loop]) else MOST_ROWS
         return self._begun[loop][number], last
+
+    def reach(self, row: int, written: int, rows: tuple[int, int], fixed: tuple[bool, bool]) -> Window:
+        """The rows of the document that a formula may mean: it stands in the template's ``row``, now ``written``, and
+        refers to ``rows``, each ``fixed`` or not.
+        """
+        first, last = (self.plan.scope(row, end, fixed=dollar) for end, dollar in zip(rows, fixed, strict=True))
+        return self.window(first, written)[0], self.window(last, written)[1]
 
     def windows(self, loop: int | None) -> Iterator[Window]:
         """All iterations, of every time the loop ran."""

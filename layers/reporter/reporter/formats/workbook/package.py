@@ -2,11 +2,11 @@
 
 import posixpath
 import re
+import struct
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from io import BytesIO
-from struct import error as StructError
 from urllib.parse import unquote
 from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile
 
@@ -142,7 +142,7 @@ def _unpacked(content: bytes) -> dict[str, bytes]:
                     raise refuse(f"the workbook's part {name} is packed in an unknown way")
                 seen.add(name.lower())
                 parts[name] = archive.read(entry)
-    except (BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError, OSError, StructError):
+    except (BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError, OSError, struct.error):
         raise refuse("the file is not a workbook this service can fill: its zip file is damaged") from None
     return parts
 

@@ -27,10 +27,12 @@ class Styles:
         self._formats = [child for child in cells.children if child.name == "xf"]
         self._chosen: dict[int, int] = {}
 
+    def has(self, style: int) -> bool:
+        """Whether there is such a style."""
+        return style < len(self._formats)
+
     def use(self, style: int) -> None:
         """A template cell has this style."""
-        if style >= len(self._formats):
-            raise refuse(f"the workbook has no style {style}, which one of its cells has")
         if int(self._formats[style].attributes.get("numFmtId", "0") or 0) == 0:
             self._chosen.setdefault(style, len(self._formats) + len(self._chosen) * (len(KINDS) - 1))
 
@@ -51,7 +53,7 @@ class Styles:
             f'<numFmt xmlns="{_MAIN}" numFmtId="{number}" formatCode="{written(code)}"/>'
             for number, code in enumerate(kinds, start=first)
         ).encode()
-        edits = []
+        edits: list[tuple[int, int, bytes]] = []
         if numbers is not None:
             edits += _grown(self._content, numbers, formats, len(numbers.children) + len(kinds))
         else:

@@ -1,4 +1,4 @@
-"""XML with the places of its elements in the bytes, so that a part can be changed here and there and kept everywhere else."""
+"""XML with the places of its elements in the bytes: a part can be changed here and there, and be kept everywhere else."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
