@@ -62,6 +62,7 @@ test: $(READY) ## All tests: unit, conformance, integration, template, build, en
 
 soak: .venv/ready ## Chance for longer: ten minutes of fuzzing; seeds are printed, FUZZ_SEED=... runs one again
 	FUZZ_SECONDS=100 $(BIN)/pytest -s tests/fuzz
+	SOAK=1 $(BIN)/pytest -s --hypothesis-show-statistics --timeout 14400 tests/integration/test_life_of_reports.py
 
 bench: $(READY) ## The performance table: PostgreSQL to S3, ours beside the same by hand
 	@$(PATHS) $(BIN)/python -m benchmarks
