@@ -2,15 +2,54 @@
 
 import json
 import sys
+from collections.abc import Mapping
 from typing import Any
 
-from reporter.errors import CODES
+from reporter.document import CONTENT_TYPES
 
+from local.openapi_schemas import FORMAT, REQUEST, SCHEMAS, TEXT, UUID, WHOLE, YES_OR_NO, Schema
 from local.paths import ROOT
 
 FILE = ROOT / "layers" / "reporter" / "reporter" / "openapi.json"
 OPEN = {"/health", "/openapi.json"}
-_UUID = {"type": "string", "format": "uuid"}
+KEYED = {("/v1/reports", "post"), ("/v1/templates", "post")}
+ANSWERS: Mapping[tuple[str, str], tuple[str, str, str | Schema | None]] = {
+    ("/health", "get"): ("200", "Well", TEXT),
+    ("/openapi.json", "get"): ("200", "This description", {"type": "object"}),
+    ("/v1/data-sources", "get"): ("200", "What this organization may read", "DataSources"),
+    ("/v1/data-sources/{source_id}", "get"): ("200", "Found", "DataSource"),
+    ("/v1/reports", "get"): ("200", "Newest first", "ReportPage"),
+    ("/v1/reports", "post"): ("201", "Accepted or replayed", "Report"),
+    ("/v1/reports/{report_id}", "get"): ("200", "Found", "Report"),
+    ("/v1/reports/{report_id}", "delete"): ("204", "Gone", None),
+    ("/v1/reports/{report_id}/cancel", "post"): ("200", "The report as it is now", "Report"),
+    ("/v1/reports/{report_id}/download", "get"): ("200", "With redirect=false: the link", "Link"),
+    ("/v1/reports/{report_id}/retry", "post"): ("200", "The report as it is now", "Report"),
+    ("/v1/templates", "get"): ("200", "Newest first", "TemplatePage"),
+    ("/v1/templates", "post"): ("201", "Registered or replayed", "Template"),
+    ("/v1/templates/preview", "post"): ("200", "The document", "Preview"),
+    ("/v1/templates/{template_id}", "get"): ("200", "Found", "Template"),
+    ("/v1/templates/{template_id}", "patch"): ("200", "Changed", "Template"),
+    ("/v1/templates/{template_id}", "delete"): ("204", "Gone", None),
+    ("/v1/templates/{template_id}/content", "get"): ("200", "The file, byte for byte", None),
+}
+"""(path, method) → status, description and shape of success."""
+PAGES: Mapping[str, Schema] = {
+    "createdAt": {**TEXT, "format": "date"},
+    "page": {**WHOLE, "minimum": 1},
+    "limit": {**WHOLE, "minimum": 1, "maximum": 100},
+    "sort_order": {"enum": ["asc", "desc"]},
+    "cursor": TEXT,
+}
+QUERIES: Mapping[tuple[str, str], Mapping[str, Schema]] = {
+    ("/v1/reports", "get"): {"status": TEXT, "templateId": UUID, **PAGES},
+    ("/v1/templates", "get"): {"outputFormat": TEXT, "description": TEXT, **PAGES},
+    ("/v1/reports/{report_id}/download", "get"): {"redirect": YES_OR_NO},
+    ("/v1/templates/{template_id}/content", "get"): {
+        "version": {**WHOLE, "minimum": 1},
+        "part": {"enum": ["template", "schema"]},
+    },
+}
 
 
 def described(resolvers: list[Any]) -> dict[str, Any]:
@@ -21,22 +60,26 @@ def described(resolvers: list[Any]) -> dict[str, Any]:
         schema = json.loads(model.model_dump_json(by_alias=True, exclude_none=True))
         for path, operations in schema["paths"].items():
             paths.setdefault(path, {}).update({m: _operation(path, m, o) for m, o in operations.items()})
+    bearer = {"type": "http", "scheme": "bearer", "description": "Needed where access control is on"}
     return {
         "openapi": "3.1.0",
         "info": {"title": "Reporter", "version": "1", "description": "Reports on demand."},
         "paths": dict(sorted(paths.items())),
-        "components": {"schemas": {"Problem": _problem()}},
-        "schemas": {"Problem": _problem()},
+        "components": {"schemas": SCHEMAS, "securitySchemes": {"token": bearer}},
     }
 
 
 def _operation(path: str, method: str, generated: dict[str, Any]) -> dict[str, Any]:
     parameters = [
-        {**p, "schema": _UUID} if p["name"].endswith("_id") and "source" not in p["name"] else p
+        {**p, "schema": UUID} if p["name"].endswith("_id") and "source" not in p["name"] else p
         for p in generated.get("parameters", [])
     ]
     if path not in OPEN:
-        parameters.append({"name": "X-Organization-Id", "in": "header", "required": True, "schema": _UUID})
+        parameters.append({"name": "X-Organization-Id", "in": "header", "required": True, "schema": UUID})
+    if (path, method) in KEYED:
+        parameters.append({"name": "X-Idempotency", "in": "header", "schema": {**TEXT, "maxLength": 255}})
+    for name, schema in QUERIES.get((path, method), {}).items():
+        parameters.append({"name": name, "in": "query", "schema": schema})
     made: dict[str, Any] = {
         "summary": generated.get("summary", ""),
         "description": generated.get("description", ""),
@@ -49,68 +92,36 @@ def _operation(path: str, method: str, generated: dict[str, Any]) -> dict[str, A
                 "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
             },
         },
+        "security": [] if path in OPEN else [{}, {"token": []}],
     }
-    if method == "post" and not path.endswith(("/cancel", "/retry", "/preview")):
-        key = {"name": "X-Idempotency", "in": "header", "required": False, "schema": {"type": "string", "maxLength": 255}}
-        parameters.append(key)
     if (path, method) == ("/v1/reports", "post"):
-        made["requestBody"] = {"required": True, "content": {"application/json": {"schema": _request()}}}
+        made["requestBody"] = {"required": True, "content": {"application/json": {"schema": REQUEST}}}
     elif path.startswith("/v1/templates") and method in {"post", "patch"}:
         made["requestBody"] = {"required": True, "content": {"multipart/form-data": {"schema": _form(path)}}}
     return made
 
 
 def _success(path: str, method: str) -> dict[str, Any]:
-    if path.endswith("/preview"):
-        return {"200": {"description": "The document", "content": {"application/json": {"schema": _preview()}}}}
+    status, what, shape = ANSWERS[path, method]
+    answer: dict[str, Any] = {"description": what}
+    if isinstance(shape, str):
+        answer["content"] = {"application/json": {"schema": {"$ref": f"#/components/schemas/{shape}"}}}
+    elif shape is not None:
+        answer["content"] = {"application/json": {"schema": shape}}
+    if path.endswith("/content"):
+        answer["content"] = {"text/plain": {}, CONTENT_TYPES["XLSX"]: {}, CONTENT_TYPES["XML"]: {}}
     if path.endswith("/download"):
-        return {"302": {"description": "To the document"}, "200": {"description": "With redirect=false: the link"}}
-    if path.endswith(("/cancel", "/retry")):
-        return {"200": {"description": "The report as it is now"}}
-    status, what = {"post": ("201", "Made or replayed"), "delete": ("204", "Gone")}.get(method, ("200", "Found"))
-    return {status: {"description": what}}
-
-
-def _request() -> dict[str, Any]:
-    return {
-        "type": "object",
-        "required": ["templateId", "filters"],
-        "additionalProperties": False,
-        "properties": {
-            "templateId": _UUID,
-            "filters": {"type": "object", "description": "source, table, field, operator, values"},
-            "metadata": {"type": ["object", "null"]},
-            "timeZone": {"type": ["string", "null"]},
-            "expiresAt": {"type": ["string", "null"], "format": "date-time"},
-        },
-    }
-
-
-def _preview() -> dict[str, Any]:
-    text = {"type": "string"}
-    return {
-        "type": "object",
-        "required": ["outputFormat", "contentType", "encoding", "content", "rows", "truncated", "warnings"],
-        "properties": {
-            "outputFormat": text,
-            "contentType": text,
-            "encoding": {"enum": ["utf-8", "base64"], "description": "How content is written: base64 for PDF and XLSX"},
-            "content": text,
-            "rows": {"type": "integer", "description": "Rows read, over all tables"},
-            "truncated": {"type": "boolean", "description": "Whether rows or bytes were left out; warnings say which"},
-            "warnings": {"type": "array", "items": text},
-        },
-    }
+        return {"302": {"description": "To the document"}, status: answer}
+    return {status: answer}
 
 
 def _form(path: str) -> dict[str, Any]:
-    text = {"type": "string"}
     more: dict[str, Any] = {}
     if path.endswith("/preview"):
         more = {
-            "data": {**text, "description": "JSON: source, table, rows; then no data source is read"},
+            "data": {**TEXT, "description": "JSON: source, table, rows; then no data source is read"},
             "filters": {
-                **text,
+                **TEXT,
                 "description": "JSON, as in a report's request: the first rows of the data sources that stay",
             },
         }
@@ -118,30 +129,16 @@ def _form(path: str) -> dict[str, Any]:
         "type": "object",
         "properties": {
             "template": {"type": "string", "contentMediaType": "application/octet-stream"},
-            "outputFormat": {"enum": ["HTML", "PDF", "XML", "CSV", "TXT", "JSON", "XLSX"]},
-            "description": text,
-            "timeZone": text,
+            "outputFormat": FORMAT,
+            "description": TEXT,
+            "timeZone": TEXT,
             **more,
             "formulaGuard": {"enum": ["true", "false"]},
-            "expiresAfterDays": text,
+            "expiresAfterDays": TEXT,
             "schema": {
-                **text,
+                **TEXT,
                 "description": "An XSD that documents must fit; XML only. On PATCH an empty part removes it.",
             },
-        },
-    }
-
-
-def _problem() -> dict[str, Any]:
-    members = ("type", "title", "detail", "message")
-    return {
-        "type": "object",
-        "required": ["status", "code", *members],
-        "properties": {
-            **{name: {"type": "string"} for name in members},
-            "status": {"type": "integer"},
-            "code": {"enum": sorted(CODES)},
-            "fields": {"type": "object"},
         },
     }
 

@@ -4,6 +4,9 @@ import json
 import re
 from typing import Any
 
+import pytest
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
 from functions.accept import app as accept
 from functions.data_sources import app as data_sources
 from functions.preview import app as preview
@@ -11,6 +14,7 @@ from functions.reports import app as reports
 from functions.status import app as status
 from functions.templates import app as templates
 from local.openapi import FILE, text_of
+from tests.described import assert_described
 from tests.sam_template import routes
 from tests.world import World
 
@@ -24,6 +28,17 @@ def deployed_routes() -> set[tuple[str, str]]:
 
 def test_the_description_is_fresh() -> None:
     assert FILE.read_text() == text_of(RESOLVERS), "run: python -m local.openapi"
+
+
+def test_the_description_is_valid_openapi() -> None:
+    assert list(OpenAPIV31SpecValidator(json.loads(FILE.read_text())).iter_errors()) == []
+
+
+def test_an_answer_that_is_not_described_is_found() -> None:
+    with pytest.raises(AssertionError, match="required property"):
+        assert_described("GET", "/v1/data-sources", 200, "application/json", [{"id": "a"}])
+    with pytest.raises(AssertionError, match="202"):
+        assert_described("POST", "/v1/reports", 202, "application/json", {})
 
 
 def test_the_deployment_has_exactly_the_described_routes() -> None:

@@ -21,6 +21,7 @@ from functions.preview import app as preview
 from functions.reports import app as reports
 from functions.status import app as status
 from functions.templates import app as templates
+from tests.described import assert_described
 from tests.rights import acting, function_in
 from tests.sam_template import door_of, gateway_answer
 
@@ -162,7 +163,9 @@ class World:
         if answer.get("isBase64Encoded"):
             text = base64.b64decode(text)
         kind = found.get("content-type", "")
-        return Answer(answer["statusCode"], json.loads(text) if "json" in kind and text else text, found)
+        made = Answer(answer["statusCode"], json.loads(text) if "json" in kind and text else text, found)
+        assert_described(method, path, made.status, kind, made.body)
+        return made
 
     def fetch(self, url: str) -> Answer:
         """What a presigned URL leads to: what it signs is what the answer carries."""
