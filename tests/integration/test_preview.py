@@ -209,6 +209,12 @@ def test_a_workbook_comes_as_base64(world: World) -> None:
     assert zipfile.ZipFile(io.BytesIO(base64.b64decode(answer.body["content"]))).testzip() is None
 
 
+def test_pages_come_as_base64(world: World) -> None:
+    answer = preview(world, b"<p>{{ bank.accounts.0.balance }}</p>", data=ROWS, outputFormat="PDF")
+    assert (answer.status, answer.body["encoding"]) == (200, "base64"), answer.body
+    assert base64.b64decode(answer.body["content"]).startswith(b"%PDF-")
+
+
 def test_a_thousand_rows_are_cut_to_the_first(world: World) -> None:
     rows = json.dumps({"bank": {"accounts": [{"id": n, "balance": n} for n in range(1000)]}})
     answer = preview(world, b"{% for a in bank.accounts %}{{ a.id }},{% endfor %}", data=rows)

@@ -143,7 +143,7 @@ def test_the_limits_are_the_worker_s_settings(
         (("--filters", "f.json"), {"f": {"bank": {"accounts": {"id": {"like": [1]}}}}}, "filters.bank.accounts.id.like"),
         (("--filters", "f.json"), {"f": {"bank": {"accounts": {"nope": {"eq": [1]}}}}}, "filters.bank.accounts.nope"),
         (("--filters", "f.json"), {"f": {"lake": {}}}, "filters.lake: no such data source"),
-        (("--data", "d.json"), {"d": {"bank": {"accounts": [1]}}}, "d.json: bank.accounts.0: a row must be an object"),
+        (("--data", "d.json"), {"d": {"bank": {"accounts": [1]}}}, "d.json:1: bank.accounts.0: a row must be an object"),
     ],
 )
 def test_an_argument_nothing_can_be_done_with_ends_2(

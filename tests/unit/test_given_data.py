@@ -103,6 +103,20 @@ def test_what_cannot_be_a_row_is_refused_with_its_place(text: str, said: str) ->
     assert said in error.value.message
 
 
+def test_in_a_file_the_row_s_line_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "data.json"
+    other = '"other": {"t": [{"a": [1, {"b": "}"}]}]}'
+    rows = '{"a": 1},\n\n   {"a": {"$type": "x", "value": 1}}'
+    file.write_text(f'{{{other},\n "bank": {{\n  "u": [],\n  "t": [\n   {rows}]}}}}')
+    with pytest.raises(RequestError) as error:
+        given_path(file)
+    assert error.value.message.startswith(f"{file}:7: bank.t.1: a: unknown $type")
+    file.write_text('{"bank": {"t": [{"a": 1},\n [2]]}}')
+    with pytest.raises(RequestError) as error:
+        given_path(file)
+    assert error.value.message.startswith(f"{file}:2: bank.t.1: a row must be an object")
+
+
 def test_a_folder_holds_the_same_rows_one_a_line(tmp_path: Path) -> None:
     (tmp_path / "bank").mkdir()
     lines = [json.dumps(row) for row in json.loads(ROWS, parse_float=str)["bank"]["t"]]

@@ -4,6 +4,7 @@
 value that JSON has no type for. Columns and their types are what the rows show.
 """
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -113,14 +114,18 @@ def given_json(value: Any, place: str) -> GivenData:
             where = f"{place}: {source}.{table}"
             if not isinstance(rows, list):
                 raise RequestError.at("TPL-0017", where, "must be a list of rows")
-            tables[source][table] = _listed(rows, where)
+            tables[source][table] = _listed(rows, where, (source, table))
     return GivenData(tables)
 
 
 def given_path(path: Path) -> GivenData:
     """From a JSON file or a folder with ``source/table.jsonl`` files. Raises ``RequestError`` TPL-0017 and ``OSError``."""
     if not path.is_dir():
-        return given_json(parse_json(_text(path), str(path)), str(path))
+        text = _text(path)
+        try:
+            return given_json(parse_json(text, str(path)), str(path))
+        except RequestError as error:
+            raise _with_line(error, text, path) from None
     tables: dict[str, dict[str, Rows]] = {}
     for file in sorted(path.glob("*/*.jsonl")):
         tables.setdefault(file.parent.name, {})[file.name.removesuffix(".jsonl")] = _lines_of(file)
@@ -143,12 +148,57 @@ def _members(value: Any, place: str, wanted: str) -> Iterator[tuple[str, Any]]:
     yield from value.items()
 
 
-def _listed(rows: list[Any], where: str) -> Rows:
+class _RowPlace(str):
+    """Where a row stands in parsed JSON, for a message; ``keys`` lead to it."""
+
+    __slots__ = ("keys",)
+    keys: tuple[str | int, ...]
+
+
+def _listed(rows: list[Any], where: str, keys: tuple[str, str]) -> Rows:
     def begin() -> Iterator[Placed]:
         for number, row in enumerate(rows):
-            yield f"{where}.{number}", _object(row, f"{where}.{number}")
+            place = _RowPlace(f"{where}.{number}")
+            place.keys = (*keys, number)
+            yield place, _object(row, place)
 
     return begin
+
+
+def _with_line(error: RequestError, text: str, path: Path) -> RequestError:
+    """The same error with the line of the row it is about, in the file it stands in."""
+    ((place, problem),) = error.fields.items()
+    if not isinstance(place, _RowPlace):
+        return error
+    return RequestError.at(
+        error.code, f"{path}:{_line_of(text, place.keys)}{place.removeprefix(str(path))}", problem["message"]
+    )
+
+
+def _line_of(text: str, keys: Sequence[str | int]) -> int:
+    """The line, from 1, where the value begins that ``keys`` lead to. ``text`` is valid JSON and holds it."""
+    decode = json.JSONDecoder().raw_decode
+    at = _after_blanks(text, 0)
+    for key in keys:
+        found: str | int = -1
+        at = _after_blanks(text, at + 1)
+        while True:
+            if isinstance(key, str):
+                found, at = decode(text, at)
+                at = _after_blanks(text, _after_blanks(text, at) + 1)
+            else:
+                found = int(found) + 1
+            if found == key:
+                break
+            _value, at = decode(text, at)
+            at = _after_blanks(text, _after_blanks(text, at) + 1)
+    return text.count("\n", 0, at) + 1
+
+
+def _after_blanks(text: str, at: int) -> int:
+    while text[at].isspace():
+        at += 1
+    return at
 
 
 def _lines_of(file: Path) -> Rows:
