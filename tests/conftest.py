@@ -14,6 +14,7 @@ os.environ.update(
         "TEMPLATE_TABLE": "templates",
         "IDEMPOTENCY_TABLE": "idempotency",
         "SCHEMA_TABLE": "schemas",
+        "LIMIT_TABLE": "limits",
         "DOCUMENT_BUCKET": "documents",
         "RENDER_QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/123456789012/render",
         "PDF_QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/123456789012/pdf",

@@ -16,6 +16,7 @@ TABLES = {
     "templates": "TemplateTable",
     "idempotency": "IdempotencyTable",
     "schemas": "SchemaTable",
+    "limits": "LimitTable",
 }
 S3_ACTIONS = {"HeadObject": "GetObject", "ListObjectVersions": "ListBucketVersions", "ListObjectsV2": "ListBucket"}
 SAMPLES = {"Stage": "local", "AWS::Partition": "aws", "AWS::Region": "us-east-1", "AWS::AccountId": "123456789012"}

@@ -83,6 +83,7 @@ class World:
         _table(dynamodb, "templates", "organizationId", "id")
         _table(dynamodb, "idempotency", "id")
         _table(dynamodb, "schemas", "source")
+        _table(dynamodb, "limits", "id")
         client("s3").create_bucket(Bucket="documents")
         client("s3").put_bucket_versioning(Bucket="documents", VersioningConfiguration={"Status": "Enabled"})
         self.queue_url = client("sqs").create_queue(QueueName="render")["QueueUrl"]

@@ -1,11 +1,13 @@
 """POST /v1/reports, and the same request as an event, from a schedule or by a direct invoke."""
 
+from functools import partial
 from typing import Any
 
 from reporter.assembly import clock, source_registry
 from reporter.aws.events import requested
 from reporter.aws.http import Call, created, make_resolver
 from reporter.aws.idempotency import PowertoolsIdempotency
+from reporter.aws.limit_table import LimitTable
 from reporter.aws.logs import answered
 from reporter.aws.render_queue import SqsRenderQueue
 from reporter.aws.report_table import ReportTable
@@ -14,6 +16,7 @@ from reporter.identifiers import new_id
 from reporter.request import ReportRequest
 from reporter.settings import AcceptSettings
 from reporter.workflow.accept import AcceptPorts, accept
+from reporter.workflow.limits import check_rate
 
 settings = AcceptSettings.from_env()
 ports = AcceptPorts(
@@ -27,6 +30,11 @@ ports = AcceptPorts(
     clock=clock,
     new_id=new_id,
     requeue_seconds=settings.requeue_seconds,
+    check_rate=partial(
+        check_rate,
+        rates=LimitTable(settings.limit_table, settings.reports_per_minute, settings.concurrent_reports),
+        clock=clock,
+    ),
 )
 app = make_resolver()
 

@@ -1,12 +1,14 @@
 """Changing reports: cancel, retry, delete."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from reporter.assembly import clock
 from reporter.aws.document_bucket import DocumentBucket
 from reporter.aws.events import EventBridgeEvents
 from reporter.aws.http import Call, answer, make_resolver
+from reporter.aws.limit_table import LimitTable
 from reporter.aws.logs import answered
 from reporter.aws.metrics import Meter
 from reporter.aws.render_queue import SqsRenderQueue
@@ -14,6 +16,7 @@ from reporter.aws.report_table import ReportTable
 from reporter.report import Report
 from reporter.settings import ReportSettings
 from reporter.workflow.change import ChangePorts, cancel, delete, retry
+from reporter.workflow.limits import check_rate
 from reporter.workflow.loose_ends import EndPorts
 
 settings = ReportSettings.from_env()
@@ -27,6 +30,11 @@ ports = ChangePorts(
     ),
     queue=SqsRenderQueue(settings.render_queue_url, settings.pdf_queue_url),
     requeue_seconds=settings.requeue_seconds,
+    check_rate=partial(
+        check_rate,
+        rates=LimitTable(settings.limit_table, settings.reports_per_minute, settings.concurrent_reports),
+        clock=clock,
+    ),
 )
 app = make_resolver()
 meter = Meter(settings.stage)

@@ -5,6 +5,7 @@ from typing import Any
 from reporter.assembly import clock
 from reporter.aws.document_bucket import DocumentBucket
 from reporter.aws.http import Call, answer, file_answer, make_resolver
+from reporter.aws.limit_table import LimitTable
 from reporter.aws.logs import answered
 from reporter.aws.paging import page_request, read_page
 from reporter.aws.report_items import report_of
@@ -16,6 +17,7 @@ from reporter.workflow.describe import describe, download, report_filters
 
 settings = StatusSettings.from_env()
 reports = ReportTable(settings.report_table)
+limits = LimitTable(settings.limit_table, settings.reports_per_minute, settings.concurrent_reports)
 documents = DocumentBucket(settings.document_bucket)
 app = make_resolver()
 
@@ -46,6 +48,12 @@ def download_report(report_id: str) -> Any:
     told = call.flag("redirect", True) is False
     made = download(organization, found, reports, documents, clock(), settings.download_seconds)
     return answer(200, made) if told else answer(302, None, {"Location": made["url"]})
+
+
+@app.get("/v1/limits")
+def get_limits() -> Any:
+    """The limits in force for this organization; null: not limited."""
+    return answer(200, {**limits.of(Call(app).organization()).as_answer(), **settings.limits()})
 
 
 @app.get("/health")

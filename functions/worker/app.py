@@ -21,6 +21,7 @@ renderer = Renderer(
 from reporter.assembly import clock, source_breaker, source_registry  # noqa: E402
 from reporter.aws.document_bucket import DocumentBucket, document_key  # noqa: E402
 from reporter.aws.events import EVENT_KINDS, EventBridgeEvents  # noqa: E402
+from reporter.aws.limit_table import LimitTable  # noqa: E402
 from reporter.aws.logs import log, unexpected  # noqa: E402
 from reporter.aws.metrics import Meter  # noqa: E402
 from reporter.aws.render_queue import SqsReceivedMessages  # noqa: E402
@@ -29,9 +30,10 @@ from reporter.deadline import Deadline  # noqa: E402
 from reporter.errors import ReportFailure, Unavailable  # noqa: E402
 from reporter.message import RenderMessage  # noqa: E402
 from reporter.press import Press  # noqa: E402
-from reporter.sweep_assembly import budget  # noqa: E402
 from reporter.workflow.fulfil import FulfilLimits, FulfilPorts, TryLater, fulfil  # noqa: E402
+from reporter.workflow.turns import turn  # noqa: E402
 
+turns = LimitTable(settings.limit_table, settings.reports_per_minute, settings.concurrent_reports)
 meter = Meter(settings.stage)
 queue = SqsReceivedMessages(settings.render_queue_url)
 documents = DocumentBucket(settings.document_bucket)
@@ -53,7 +55,7 @@ ports = FulfilPorts(
     document_key=document_key,
 )
 limits = FulfilLimits(
-    budget=budget(settings),
+    budget=settings.budget(),
     max_rests=settings.max_rests,
     heartbeat_seconds=settings.heartbeat_seconds,
     retry_delay_seconds=settings.retry_delay_seconds,
@@ -71,7 +73,14 @@ def done(record: dict[str, Any], deadline: Deadline) -> bool:
     """Whether a message is finished with. Whatever one record provokes, the others of its batch are not touched."""
     try:
         message = RenderMessage.from_text(record["body"])
-        ended = fulfil(message, ports, limits, lambda seconds: queue.hide(record["receiptHandle"], seconds), deadline)
+        received = int(record.get("attributes", {}).get("ApproximateReceiveCount", 1))
+        with turn(message.organization_id, turns, clock, settings.lease_seconds, received) as keep:
+
+            def hide(seconds: int) -> None:
+                queue.hide(record["receiptHandle"], seconds)
+                keep(seconds)
+
+            ended = fulfil(message, ports, limits, hide, deadline)
     except TryLater as later:
         log.warning(
             "the report is tried again",

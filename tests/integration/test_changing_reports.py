@@ -168,9 +168,9 @@ def test_two_retries_at_once_are_one(world: World) -> None:
 
 def test_a_retry_whose_message_is_lost_is_due_to_be_looked_at(world: World) -> None:
     world.add_report(report_in(ORGANIZATION, **FAILED))
-    with wired(Wire(lose=2)) as wire:
+    with wired(Wire(lose=4)) as wire:
         assert changed(world, "retry").status == 200
-    assert wire.calls == ["GetItem", "UpdateItem", "SendMessage"]
+    assert wire.calls == ["GetItem", "UpdateItem", "UpdateItem", "UpdateItem", "SendMessage"]
     due = row().due_at
     assert due is not None
     assert timedelta() < due - datetime.now(UTC) <= timedelta(seconds=120)

@@ -46,7 +46,7 @@ def accept_calls(world: World) -> list[str]:
     return wire.calls
 
 
-EXPECTED_ACCEPT = 6
+EXPECTED_ACCEPT = 8
 EXPECTED_WORKER = 6
 
 
@@ -146,6 +146,8 @@ def test_the_calls_of_both_paths_are_known_and_at_their_minimum(world: World) ->
     prepared(world)
     calls = accept_calls(world)
     assert calls == [
+        "UpdateItem",  # the organization's count: no minute of it yet
+        "UpdateItem",  # the minute begins
         "PutItem",  # the key, in progress
         "GetItem",  # the template
         "GetParametersByPath",  # the sources, once a minute
@@ -156,7 +158,7 @@ def test_the_calls_of_both_paths_are_known_and_at_their_minimum(world: World) ->
     assert len(calls) == EXPECTED_ACCEPT
     with wired(Wire()) as replay:
         assert post(world).headers["x-idempotency-replayed"] == "true"
-    assert replay.calls == ["PutItem", "GetItem"]
+    assert replay.calls == ["UpdateItem", "PutItem", "GetItem"]
     report_id = post(world).body["id"]
     with wired(Wire()) as wire:
         assert Worker().deliver(report_id)

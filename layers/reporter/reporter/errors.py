@@ -127,6 +127,15 @@ class RequestError(ReporterError):
         return cls(code, f"{place}: {message}", {place: FieldProblem(message=message)})
 
 
+class NotNow(RequestError):
+    """The same request may be met in ``retry_after_seconds``."""
+
+    retryable = True
+
+    def __init__(self, code: str, message: str, retry_after_seconds: int) -> None:
+        super().__init__(code, message, retry_after_seconds=retry_after_seconds)
+
+
 class TemplateProblems(RequestError):
     """A template was refused; ``problems`` in the order of the text, the first one gives the code."""
 

@@ -12,9 +12,11 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from reporter.formats.pdf.limits import PdfLimits
+from reporter.workflow.budget import Budget
 
 LOCAL_STAGE = "local"
 Positive = Annotated[int, Field(gt=0)]
+NotNegative = Annotated[int, Field(ge=0)]
 UpTo6MB = Annotated[int, Field(gt=0, le=4_500_000)]
 """Bytes that still fit Lambda's 6,291,456 as base64, with room for the rest of the event or answer."""
 _PDF = PdfLimits()
@@ -65,7 +67,15 @@ class SourceSettings(Settings):
         return self
 
 
-class AcceptSettings(SourceSettings):
+class LimitSettings(Settings):
+    """What one organization may ask for, unless its item in the limit table says otherwise; 0: not limited."""
+
+    limit_table: str
+    reports_per_minute: NotNegative = 3000
+    concurrent_reports: NotNegative = 5
+
+
+class AcceptSettings(SourceSettings, LimitSettings):
     """POST /v1/reports and the event door."""
 
     report_table: str
@@ -108,8 +118,18 @@ class BudgetSettings(Settings):
     lease_seconds: Positive = 120
     sweep_minutes: Annotated[int, Field(ge=1, le=30)] = 1
 
+    def budget(self) -> Budget:
+        """What every report has in all."""
+        return Budget(
+            queue_age=self.queue_age_seconds,
+            max_attempts=self.max_attempts,
+            worker=self.worker_seconds,
+            lease=self.lease_seconds,
+            sweep=self.sweep_minutes * 60,
+        )
 
-class WorkerSettings(SourceSettings, RenderSettings, BudgetSettings):
+
+class WorkerSettings(SourceSettings, RenderSettings, BudgetSettings, LimitSettings):
     """The worker, and the one for PDF; ``render_queue_url`` is its own queue.
 
     ``reserve_seconds``: what is kept of its time for ending a report properly.
@@ -126,7 +146,7 @@ class WorkerSettings(SourceSettings, RenderSettings, BudgetSettings):
     max_rests: Positive = 12
 
 
-class ReportSettings(Settings):
+class ReportSettings(LimitSettings):
     """Changing reports: cancel, retry, delete. ``worker_seconds``: the worker's timeout, which no worker outlives."""
 
     stage: str
@@ -157,13 +177,44 @@ class DeadLetterSettings(SweepSettings):
     accept_function: str
 
 
-class StatusSettings(Settings):
-    """Reading reports, downloads, health and the API's description."""
+class StatusSettings(BudgetSettings, LimitSettings):
+    """Reading reports, downloads, limits, health and the API's description."""
 
     report_table: str
     document_bucket: str
     download_seconds: Positive = 300
+    max_body_bytes: Positive = 131072
+    max_upload_bytes: UpTo6MB = 4 * 1024 * 1024
+    idempotency_hours: Positive = 24
+    derived_key_seconds: Positive = 300
     max_answer_bytes: UpTo6MB = 4 * 1024 * 1024
+    max_rows: Positive = 10_000_000
+    max_spool_bytes: Positive = 4 * 1024**3
+    max_output_bytes: Positive = 2 * 1024**3
+    render_seconds: Positive = 600
+    pdf_max_rows: Positive = 100_000
+    pdf_pages: Positive = _PDF.pages
+    pdf_render_seconds: Positive = 300
+
+    def limits(self) -> dict[str, int]:
+        """The deployment's limits, which are the same for all organizations."""
+        return {
+            "maxBodyBytes": self.max_body_bytes,
+            "maxUploadBytes": self.max_upload_bytes,
+            "maxAnswerBytes": self.max_answer_bytes,
+            "maxRows": self.max_rows,
+            "maxSpoolBytes": self.max_spool_bytes,
+            "maxOutputBytes": self.max_output_bytes,
+            "renderSeconds": self.render_seconds,
+            "pdfMaxRows": self.pdf_max_rows,
+            "pdfPages": self.pdf_pages,
+            "pdfRenderSeconds": self.pdf_render_seconds,
+            "maxAttempts": self.max_attempts,
+            "deadlineSeconds": self.budget().seconds,
+            "downloadSeconds": self.download_seconds,
+            "idempotencyHours": self.idempotency_hours,
+            "derivedKeySeconds": self.derived_key_seconds,
+        }
 
 
 class TemplateSettings(SourceSettings):

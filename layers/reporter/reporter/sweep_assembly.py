@@ -5,21 +5,9 @@ from reporter.aws.document_bucket import DocumentBucket
 from reporter.aws.events import EventBridgeEvents
 from reporter.aws.render_queue import SqsRenderQueue
 from reporter.aws.report_table import ReportTable
-from reporter.settings import BudgetSettings, SweepSettings
-from reporter.workflow.budget import Budget
+from reporter.settings import SweepSettings
 from reporter.workflow.loose_ends import EndPorts
 from reporter.workflow.sweep import SweepPorts
-
-
-def budget(settings: BudgetSettings) -> Budget:
-    """What every report has in all, as the settings have it."""
-    return Budget(
-        queue_age=settings.queue_age_seconds,
-        max_attempts=settings.max_attempts,
-        worker=settings.worker_seconds,
-        lease=settings.lease_seconds,
-        sweep=settings.sweep_minutes * 60,
-    )
 
 
 def sweep_ports(settings: SweepSettings) -> SweepPorts:
@@ -33,6 +21,6 @@ def sweep_ports(settings: SweepSettings) -> SweepPorts:
             worker_seconds=settings.worker_seconds,
         ),
         queue=SqsRenderQueue(settings.render_queue_url, settings.pdf_queue_url),
-        budget=budget(settings),
+        budget=settings.budget(),
         requeue_seconds=settings.requeue_seconds,
     )

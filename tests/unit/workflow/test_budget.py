@@ -6,12 +6,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from reporter.report import Report, Status
 from reporter.settings import BudgetSettings
-from reporter.sweep_assembly import budget
 
 from tests.conformance.test_api_cases import report_in
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
-DEFAULTS = budget(BudgetSettings())
+DEFAULTS = BudgetSettings().budget()
 
 
 def waiting(**more: object) -> Report:
@@ -20,7 +19,7 @@ def waiting(**more: object) -> Report:
 
 def test_the_deadline_is_queue_age_plus_attempts_times_worker_lease_and_sweep() -> None:
     assert DEFAULTS.seconds == 86_400 + 3 * (900 + 120 + 60)
-    assert budget(BudgetSettings(max_attempts=2, queue_age_seconds=10, worker_seconds=60, sweep_minutes=2)).seconds == (
+    assert BudgetSettings(max_attempts=2, queue_age_seconds=10, worker_seconds=60, sweep_minutes=2).budget().seconds == (
         10 + 2 * (60 + 120 + 120)
     )
 

@@ -21,7 +21,7 @@ from aws_lambda_powertools.utilities.idempotency.exceptions import (
 
 from reporter.aws.clients import client
 from reporter.aws.reservations import bound_to, release
-from reporter.errors import RequestError, Unavailable
+from reporter.errors import NotNow, RequestError, Unavailable
 from reporter.idempotency import KeyedCall, KeyReserved, Made, Reservation, Work
 
 IN_FLIGHT_RETRY_SECONDS = 2
@@ -58,11 +58,8 @@ class PowertoolsIdempotency:
             # The first call may have died after storing: then the reservation knows the id, and no one need wait.
             bound = bound_to(self._table, call.reservation_id, self._seconds())
             if bound is None:
-                raise RequestError(
-                    "TPL-0039",
-                    "the first call with this idempotency key is still running",
-                    retry_after_seconds=IN_FLIGHT_RETRY_SECONDS,
-                ) from None
+                running = "the first call with this idempotency key is still running"
+                raise NotNow("TPL-0039", running, IN_FLIGHT_RETRY_SECONDS) from None
             return attempt.adopt(bound), True
         except IdempotencyPersistenceLayerError as error:
             # Only Powertools' own record could not be written; what the work did or refused stands.

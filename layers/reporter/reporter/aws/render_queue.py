@@ -1,8 +1,10 @@
 """The SQS queues between accepting and rendering."""
 
-from reporter.aws.clients import AWS_ERRORS, client
+from reporter.aws.clients import AWS_ERRORS, client, error_code
 from reporter.errors import Unavailable
 from reporter.message import RenderMessage
+
+_NO_GROUPS = {"InvalidParameterValue", "UnsupportedOperation", "AWS.SimpleQueueService.UnsupportedOperation"}
 
 
 class SqsRenderQueue:
@@ -14,8 +16,20 @@ class SqsRenderQueue:
         self._client = client("sqs")
 
     def send(self, message: RenderMessage, output_format: str) -> None:
-        """Raises ``Unavailable``; the message may have arrived all the same."""
+        """Raises ``Unavailable``; the message may have arrived all the same.
+
+        The organization is the message's group: a standard queue is fair between groups, and goes on in parallel within.
+        """
         url = self._pdf_url if output_format == "PDF" else self._url
+        try:
+            self._client.send_message(QueueUrl=url, MessageBody=message.as_text(), MessageGroupId=message.organization_id)
+        except AWS_ERRORS as error:
+            if error_code(error) not in _NO_GROUPS:
+                raise Unavailable("the render queue") from error
+            self._send_alone(message, url)
+
+    def _send_alone(self, message: RenderMessage, url: str) -> None:
+        """Where standard queues know no groups yet: later for some, but for all."""
         try:
             self._client.send_message(QueueUrl=url, MessageBody=message.as_text())
         except AWS_ERRORS as error:

@@ -15,6 +15,7 @@ from reporter.report import Report, Status
 from reporter.request import ReportRequest
 from reporter.row_filters import resolve
 from reporter.template import Template
+from reporter.workflow.limits import CheckRate
 
 _log = logging.getLogger("reporter")
 ENDPOINT = "POST /v1/reports"
@@ -32,15 +33,17 @@ class AcceptPorts:
     clock: Clock
     new_id: Callable[[datetime], str]
     requeue_seconds: int
+    check_rate: CheckRate
 
 
 def accept(request: ReportRequest, key: str | None, ports: AcceptPorts, context: Any) -> tuple[Report, bool]:
     """The report of this request and whether it existed before this call.
 
     ``key``: what the client sent, else None: then one is derived from organization, template version, filters and
-    metadata. Raises ``RequestError`` (404 TPL-0011 unknown template, what ``row_filters.resolve`` refuses, TPL-0039 and
-    TPL-0040 for the key) and ``Unavailable``.
+    metadata. Raises ``NotNow`` (429 TPL-0429 before anything else, TPL-0039), ``RequestError`` (404 TPL-0011 unknown
+    template, what ``row_filters.resolve`` refuses, TPL-0040 for the key) and ``Unavailable``.
     """
+    ports.check_rate(request.organization_id)
     content = canonical_hash(request.content())
     template = None
     derived = key is None

@@ -9,6 +9,7 @@ from reporter.message import RenderMessage
 from reporter.ports import RenderQueue
 from reporter.report import Report, Status
 from reporter.workflow.describe import describe
+from reporter.workflow.limits import CheckRate
 from reporter.workflow.loose_ends import EndPorts, tie_up
 
 MAX_ROUNDS = 5
@@ -21,6 +22,7 @@ class ChangePorts:
     ends: EndPorts
     queue: RenderQueue
     requeue_seconds: int
+    check_rate: CheckRate
 
 
 def cancel(organization_id: str, report_id: str, ports: ChangePorts) -> Report:
@@ -42,12 +44,14 @@ def cancel(organization_id: str, report_id: str, ports: ChangePorts) -> Report:
 def retry(organization_id: str, report_id: str, ports: ChangePorts) -> Report:
     """The report on its way again, with the template version it had. Raises as ``describe``, and 409 TPL-0046.
 
-    If the message does not get through the sweeper sends it: the report is on its way all the same.
+    A retry counts as a request for a report (429 TPL-0429). If the message does not get through the sweeper sends it: the
+    report is on its way all the same.
     """
     report = _described(organization_id, report_id, ports)
     now = ports.ends.clock()
     if report.status is not Status.ERROR:
         raise _not_in_error(report)
+    ports.check_rate(organization_id)
     if report.loose_ends:
         tie_up(report, ports.ends)
     try:
