@@ -1,11 +1,15 @@
 """Rows for the templates of chance, whole or cut to the columns that the check found."""
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
+from shutil import rmtree
+from tempfile import mkdtemp
 from typing import Any
 
-from reporter.dataset import data_for_template
+from reporter.dataset import SpooledRows, SpoolWriter, data_for_template
 from reporter.language.check import CheckedTemplate
 from reporter.language.rows import Rows
 
@@ -46,13 +50,23 @@ class HeldRows(Rows):
         return self._rows[index] if -len(self._rows) <= index < len(self._rows) else None
 
 
-def data_for(checked: CheckedTemplate, *, whole: bool) -> dict[str, dict[str, Rows]]:
-    """What the template's tables hold: every column, or only those that it reads."""
+def spooled() -> dict[str, Rows]:
+    """The tables as a report reads them, all columns, from a file that is gone when the test run ends."""
+    folder = Path(mkdtemp(prefix="fuzz-"))
+    writer = SpoolWriter(folder, 1000, 1 << 20)
+    written = [writer.write("erp", table, list(SCHEMAS["erp"].tables[table]), [rows]) for table, rows in ROWS.items()]
+    descriptor = os.open(written[0].path, os.O_RDONLY)
+    rmtree(folder)
+    return {table.table: SpooledRows(descriptor, table.columns, table.offsets, table.starts) for table in written}
+
+
+def data_for(checked: CheckedTemplate, held: Mapping[str, Rows] | None = None) -> dict[str, dict[str, Rows]]:
+    """What the template's tables hold: these, or only the columns that the check found."""
     made: dict[tuple[str, str], Rows] = {}
     for source, tables in checked.reads.items():
         for table, columns in tables.items():
             known = list(SCHEMAS[source].tables[table])
-            positions = [known.index(name) for name in (known if whole else columns)]
+            positions = [known.index(name) for name in columns]
             rows = [tuple(row[position] for position in positions) or (1,) for row in ROWS[table]]
-            made[source, table] = HeldRows([known[position] for position in positions] or [""], rows)
+            made[source, table] = HeldRows(columns or [""], rows) if held is None else held[table]
     return data_for_template(checked.tables, made)
