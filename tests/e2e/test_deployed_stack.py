@@ -152,14 +152,6 @@ def test_another_organization_sees_nothing_of_it(deployed: tuple[Running, Embedd
     assert rows.count(b"\n") == ledger.OPERATIONS // 20 + 1
 
 
-def test_the_largest_template_arrives_byte_for_byte(api: Api) -> None:
-    everything = "".join(map(chr, [9, 10, 13, *range(32, 256)])).replace("{", "")
-    content = (everything * 20_000).encode()[: 4 * 1024 * 1024 - 2000].decode(errors="ignore").encode()
-    template = api.register("large", content, "TXT")
-    _status, stored, _ = api.call("GET", f"/v1/templates/{template}/content")
-    assert hashlib.sha256(stored).digest() == hashlib.sha256(content).digest()
-
-
 def test_an_unknown_route_is_answered_by_the_gateway_with_our_body(api: Api) -> None:
     status, answer, headers = api.call("GET", "/v1/nothing")
     assert (status, answer["code"], answer["status"]) == (404, "TPL-0048", 404)
