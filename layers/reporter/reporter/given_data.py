@@ -19,6 +19,7 @@ from reporter.errors import RequestError
 from reporter.exact_json import MAX_NUMBER_DIGITS, parse_json
 from reporter.request import UUID_PATTERN
 from reporter.schema import ColumnType, SourceSchema
+from reporter.sources.values import read_json
 
 BATCH_ROWS = 2000
 MAX_LINE = 16 * 1024 * 1024
@@ -216,9 +217,17 @@ def _lines_of(file: Path) -> Rows:
                     text = line.decode()
                 except UnicodeDecodeError:
                     raise RequestError.at("TPL-0017", place, "is not UTF-8; save the file as UTF-8") from None
-                yield place, _object(parse_json(text, place), place)
+                yield place, _object(_parsed_line(text, place), place)
 
     return begin
+
+
+def _parsed_line(text: str, place: str) -> Any:
+    """Quickly, where nothing is wrong; else slowly, for what there is to say."""
+    try:
+        return read_json(text)
+    except ValueError:
+        return parse_json(text, place)
 
 
 def _object(row: Any, place: str) -> Row:
