@@ -26,7 +26,7 @@ help: ## List the targets
 
 READY := .venv/ready .venv-sam/ready .venv-stack/ready
 
-demo: $(READY) ## Five templates, five reports, five documents in reports/, on a stack of its own
+demo: $(READY) ## Seven templates, seven reports, seven documents in reports/, on a stack of its own
 	@$(PATHS) $(BIN)/python -m local demo
 
 up: $(READY) ## The stack in the background; its URL is in .local/url (SOURCES=file.json: your own data; ACCESS=on: tokens)

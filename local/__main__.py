@@ -10,6 +10,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 import psycopg
+from pypdfium2 import PdfDocument  # type: ignore[import-untyped]
 
 from local import stack, tokens
 from local.api import Api
@@ -18,7 +19,15 @@ from local.postgresql import EmbeddedPostgres
 from local.shell import StepFailed, step
 from samples import ledger
 
-SAMPLES = {"balance_4010": "XML", "statement": "HTML", "operations": "CSV", "receipt": "TXT", "accounts": "JSON"}
+SAMPLES = {
+    "balance_4010": "XML",
+    "statement": "HTML",
+    "operations": "CSV",
+    "receipt": "TXT",
+    "accounts": "JSON",
+    "account_statement": "PDF",
+    "transfer_receipt": "PDF",
+}
 """Template → output format."""
 
 
@@ -64,7 +73,7 @@ def down() -> None:
 
 
 def demo() -> None:
-    """The main job from end to end: five templates, five reports, five documents on disk, the stack stopped again."""
+    """The main job from end to end: seven templates, seven reports, seven documents on disk, the stack stopped again."""
     print("Reporter, from template to document, on this machine:")
     running, postgres = up()
     if postgres is None:
@@ -102,6 +111,13 @@ def check_totals(made: dict[str, Path], postgres: EmbeddedPostgres) -> None:
             " (SELECT count(*) FROM operation WHERE organization_id = %(o)s)",
             {"o": ledger.ORGANIZATION},
         ).fetchone() or (None, None)
+        signed = "CASE direction WHEN 'debit' THEN -amount ELSE amount END"
+        sums = [
+            amount
+            for (amount,) in connection.execute(
+                f"SELECT sum({signed}) FROM operation WHERE organization_id = %s GROUP BY account_id", [ledger.ORGANIZATION]
+            )
+        ]
     root = ElementTree.fromstring(made["balance_4010"].read_bytes())
     shown = root.find("total")
     routes = sum(Decimal(account.attrib["saldoDia"]) for account in root.iter("conta"))
@@ -110,6 +126,11 @@ def check_totals(made: dict[str, Path], postgres: EmbeddedPostgres) -> None:
     found = (Decimal(shown.attrib["saldo"]) if shown is not None else None, routes, exported, rows)
     if found != (total, total, total, operations):
         raise StepFailed(f"the documents say {found}, the database {total} and {operations} operations")
+    with PdfDocument(made["account_statement"]) as pages:
+        text = " ".join(page.get_textpage().get_text_range() for page in pages)
+    missing = [amount for amount in sums if f"{amount:,.2f}".translate(str.maketrans(",.", ".,")) not in text]
+    if missing:
+        raise StepFailed(f"the statement in PDF lacks the totals {missing}")
 
 
 def main(arguments: list[str]) -> int:

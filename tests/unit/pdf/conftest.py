@@ -15,7 +15,7 @@ from reporter.renderer.client import Job, Renderer
 from reporter.renderer.containment import Limits
 
 MB = 1024 * 1024
-LIMITS = Limits(seconds=20, cpu_seconds=6, memory_bytes=256 * MB, output_bytes=20 * MB)
+LIMITS = Limits(seconds=12, cpu_seconds=3, memory_bytes=256 * MB, output_bytes=20 * MB)
 PDF_LIMITS = PdfLimits(html_bytes=4 * MB, pages=50, nesting=100, data_url_bytes=100_000, image_pixels=1_000_000)
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 

@@ -5,10 +5,8 @@ Shown twice: by the contained child, which could open nothing, and by the engine
 
 import base64
 import socket
-import struct
 import subprocess
 import sys
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
@@ -17,6 +15,7 @@ import pytest
 
 from local.paths import ROOT
 from tests.unit.pdf.conftest import Making
+from tests.unit.pdf.markup import png, url
 
 CANARY = "canary-4711"
 SVG = "<svg xmlns='http://www.w3.org/2000/svg' xmlns:xlink='http://www.w3.org/1999/xlink' width='9' height='9'>{}</svg>"
@@ -151,22 +150,7 @@ def test_relative_addresses_and_the_engines_own_are_not_files(pdf: Making) -> No
     assert "logo.png was not loaded" in made.warnings
 
 
-def png(width: int, height: int, data: bytes = b"") -> bytes:
-    """A PNG that says it is so large."""
-
-    def chunk(kind: bytes, content: bytes) -> bytes:
-        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
-
-    rows = data or zlib.compress(b"".join(b"\0" + b"\x40\x80\xc0" * width for _ in range(height)))
-    head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
-
-
-def data_url(content: bytes, kind: str = "image/png") -> str:
-    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
-
-
 def test_an_image_in_a_data_url_is_drawn(pdf: Making) -> None:
-    made = pdf(f'<img src="{data_url(png(20, 10))}"><p style="background: url({data_url(png(3, 3))})">x</p>')
+    made = pdf(f'<img src="{url(png(20, 10))}"><p style="background: url({url(png(3, 3))})">x</p>')
     assert made.warnings == ""
     assert made.content.count(b"/Subtype /Image") >= 2

@@ -49,7 +49,7 @@ class PdfFromHtml:
 
 
 _SAMPLE = """<title>é 日</title><meta name=author content="é 日"><h1>a</h1><h2 id="é">é 日</h2><h2>é</h2>
-<img src=x><img src="data:image/svg+xml,<svg xmlns='http://www.w3.org/2000/svg'/>"><p>&eacute; 日</p>"""
+<img src="data:image/svg+xml,<svg xmlns='http://www.w3.org/2000/svg'/>"><p>&eacute; 日</p>"""
 
 
 def load() -> None:

@@ -23,8 +23,13 @@ WEIGHTS = ("400", "700")
 
 
 def available() -> bool:
-    """Whether the engine and the fonts are installed here: they come in a layer that not every function has."""
-    return all(importlib.util.find_spec(name) is not None for name in ("plutoprint", "reporter_fonts"))
+    """Whether the engine and the fonts are here, and run here: they come in a layer that not every function has."""
+    try:
+        importlib.import_module("plutoprint")
+    except ImportError:
+        # Not there, or made for a newer C library.
+        return False
+    return importlib.util.find_spec("reporter_fonts") is not None
 
 
 def load() -> None:
