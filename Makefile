@@ -3,10 +3,11 @@ SHELL := /bin/bash
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14; do \
 	command -v $$p >/dev/null && $$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
+RUNTIME ?= python3.13
 PIP := -m pip install --quiet --disable-pip-version-check
 PATHS := PYTHONPATH=layers/reporter:layers/pdf:.
 
-.PHONY: help demo up down token logs check lint types contracts validate test soak bench bench-peers clean
+.PHONY: help demo up down token logs check lint types contracts validate test soak build bench bench-peers clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -63,6 +64,11 @@ test: $(READY) ## All tests: unit, conformance, integration, template, build, en
 soak: .venv/ready ## Chance for longer: ten minutes of fuzzing; seeds are printed, FUZZ_SEED=... runs one again
 	FUZZ_SECONDS=100 $(BIN)/pytest -s tests/fuzz
 	SOAK=1 $(BIN)/pytest -s --hypothesis-show-statistics --timeout 14400 tests/integration/test_life_of_reports.py
+
+build: .venv-sam/ready ## What sam deploy ships, bytecode included (RUNTIME=python3.13, which must be on PATH)
+	@rm -f .aws-sam/built-from
+	SAM_CLI_TELEMETRY=0 .venv-sam/bin/sam build --parameter-overrides PythonRuntime=$(RUNTIME)
+	@$(RUNTIME) -m compileall -q --invalidation-mode unchecked-hash .aws-sam/build
 
 bench: $(READY) ## The performance table: PostgreSQL to S3, ours beside the same by hand
 	@$(PATHS) $(BIN)/python -m benchmarks

@@ -3,7 +3,7 @@
 from functools import partial
 from typing import Any
 
-from reporter.assembly import clock, source_registry
+from reporter.assembly import clock
 from reporter.aws.events import requested
 from reporter.aws.http import Call, created, make_resolver
 from reporter.aws.idempotency import PowertoolsIdempotency
@@ -15,6 +15,7 @@ from reporter.aws.template_store import TemplateStore
 from reporter.identifiers import new_id
 from reporter.request import ReportRequest
 from reporter.settings import AcceptSettings
+from reporter.source_assembly import source_registry
 from reporter.workflow.accept import AcceptPorts, accept
 from reporter.workflow.limits import check_rate
 

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from reporter.assembly import source_registry
 from reporter.aws.http import Call, answer, make_resolver
 from reporter.aws.logs import answered
 from reporter.errors import RequestError
 from reporter.settings import DataSourceSettings
+from reporter.source_assembly import source_registry
 
 registry = source_registry(DataSourceSettings.from_env())
 app = make_resolver()

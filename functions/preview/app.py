@@ -17,11 +17,12 @@ renderer = Renderer(
     )
 )
 
-from reporter.assembly import clock, source_registry  # noqa: E402
+from reporter.assembly import clock  # noqa: E402
 from reporter.aws.http import Call, answer, make_resolver  # noqa: E402
 from reporter.aws.logs import answered  # noqa: E402
 from reporter.aws.uploads import preview_of  # noqa: E402
 from reporter.preview import Preview, PreviewLimits  # noqa: E402
+from reporter.source_assembly import source_registry  # noqa: E402
 
 registry = source_registry(settings, keeps_schemas=False)
 preview = Preview(

@@ -18,7 +18,7 @@ renderer = Renderer(
     warm=False,
 )
 
-from reporter.assembly import clock, source_registry  # noqa: E402
+from reporter.assembly import clock  # noqa: E402
 from reporter.aws.document_bucket import DocumentBucket  # noqa: E402
 from reporter.aws.http import Call, answer, created, file_answer, make_resolver  # noqa: E402
 from reporter.aws.idempotency import PowertoolsIdempotency  # noqa: E402
@@ -27,6 +27,7 @@ from reporter.aws.paging import page_request, read_page  # noqa: E402
 from reporter.aws.template_store import TemplateStore, template_of  # noqa: E402
 from reporter.aws.uploads import upload_of  # noqa: E402
 from reporter.identifiers import new_id  # noqa: E402
+from reporter.source_assembly import source_registry  # noqa: E402
 from reporter.template import Template  # noqa: E402
 from reporter.workflow.describe import template_filters  # noqa: E402
 from reporter.workflow.upload import UploadPorts, change, content, existing, register, remove  # noqa: E402

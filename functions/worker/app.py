@@ -18,7 +18,7 @@ renderer = Renderer(
     settings.pdf_limits(),
 )
 
-from reporter.assembly import clock, source_breaker, source_registry  # noqa: E402
+from reporter.assembly import clock  # noqa: E402
 from reporter.aws.document_bucket import DocumentBucket, document_key  # noqa: E402
 from reporter.aws.events import EVENT_KINDS, EventBridgeEvents  # noqa: E402
 from reporter.aws.limit_table import LimitTable  # noqa: E402
@@ -30,6 +30,7 @@ from reporter.deadline import Deadline  # noqa: E402
 from reporter.errors import ReportFailure, Unavailable  # noqa: E402
 from reporter.message import RenderMessage  # noqa: E402
 from reporter.press import Press  # noqa: E402
+from reporter.source_assembly import source_breaker, source_registry  # noqa: E402
 from reporter.workflow.fulfil import FulfilLimits, FulfilPorts, TryLater, fulfil  # noqa: E402
 from reporter.workflow.turns import turn  # noqa: E402
 

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -116,6 +117,23 @@ def test_bytecode_goes_along(artefact: Path) -> None:
         sources = [path for path in (artefact / name).rglob("*.py") if "tests" not in path.parts]
         missing = [path for path in sources if not list((path.parent / "__pycache__").glob(f"{path.stem}.*.pyc"))]
         assert len(missing) < 0.01 * len(sources) + 1, missing
+
+
+@pytest.mark.parametrize("layer", ["DependenciesLayer", "ReporterLayer"])
+def test_the_bytecode_is_what_is_imported(layer: str, artefact: Path, tmp_path: Path) -> None:
+    """Also when it is unpacked at another time: sources that no interpreter could read are not missed."""
+    package = {"DependenciesLayer": "jinja2", "ReporterLayer": "reporter"}[layer]
+    shutil.copytree(artefact / layer / "python" / package, tmp_path / package)
+    for source in (tmp_path / package).rglob("*.py"):
+        source.write_text("no such thing as Python")
+    shutil.copytree(artefact / "DependenciesLayer" / "python" / "markupsafe", tmp_path / "markupsafe")
+    module = {"DependenciesLayer": "jinja2.environment", "ReporterLayer": "reporter.row_filters"}[layer]
+    interpreter = Path(sys._base_executable)  # type: ignore[attr-defined]
+    environment = {"PYTHONPATH": str(tmp_path), "PATH": os.defpath}
+    done = subprocess.run(
+        [interpreter, "-S", "-B", "-c", f"import {module}"], env=environment, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def test_nothing_but_the_house_is_in_its_layer(artefact: Path) -> None:

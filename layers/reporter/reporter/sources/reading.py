@@ -3,14 +3,16 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from reporter.conditions import Condition
-from reporter.dataset import Batch
 from reporter.deadline import Deadline
 from reporter.schema import SourceSchema
 from reporter.sources.entry import SourceEntry
 from reporter.sources.hosts import HostRule
+
+if TYPE_CHECKING:
+    from reporter.dataset import Batch
 
 Credentials = Callable[[bool], Mapping[str, str]]
 """``{"username", "password"}``; asked with True when what was given before does not work (any more)."""
@@ -37,7 +39,7 @@ class Snapshot(Protocol):
         schema: SourceSchema,
         conditions: Sequence[Condition],
         organization_id: str,
-    ) -> Iterator[Batch]:
+    ) -> "Iterator[Batch]":
         """Batches of rows in the order of ``columns``; without columns one constant a row.
 
         ``table`` and ``columns`` come from ``schema``, ``conditions`` from ``row_filters.resolve``. The organization's

@@ -10,19 +10,21 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from reporter.conditions import Condition
-from reporter.dataset import Batch
 from reporter.deadline import Deadline
 from reporter.errors import ReportFailure, Unavailable
 from reporter.schema import SourceSchema
-from reporter.sources.breaker import SourceBreaker
 from reporter.sources.entry import EntryError, SourceEntry, parse_entry
 from reporter.sources.hosts import HostRule
 from reporter.sources.reading import Snapshot, Source, Surroundings, open_source
+
+if TYPE_CHECKING:
+    from reporter.dataset import Batch
+    from reporter.sources.breaker import SourceBreaker
 
 AWS_ERRORS = (ClientError, BotoCoreError)
 STALE_SECONDS = 30 * 24 * 3600
@@ -54,7 +56,7 @@ class SourceRegistry:
         allow_private: bool,
         networks: Sequence[str] = (),
         keeps_schemas: bool = True,
-        breaker: SourceBreaker | None = None,
+        breaker: "SourceBreaker | None" = None,
     ) -> None:
         self._client = client
         self._keeps_schemas = keeps_schemas
@@ -244,11 +246,11 @@ class OrganizationRows:
     @contextmanager
     def snapshot(
         self, source: str, deadline: Deadline
-    ) -> Iterator[Callable[[str, Sequence[str], Sequence[Condition]], Iterator[Batch]]]:
+    ) -> Iterator[Callable[[str, Sequence[str], Sequence[Condition]], "Iterator[Batch]"]]:
         """See ``press.RowSource.snapshot``."""
         with self._registry.snapshot(self._entries[source], self._organization_id, deadline) as snapshot:
 
-            def read(table: str, columns: Sequence[str], conditions: Sequence[Condition]) -> Iterator[Batch]:
+            def read(table: str, columns: Sequence[str], conditions: Sequence[Condition]) -> "Iterator[Batch]":
                 return snapshot.rows(table, columns, self.schemas[source], conditions, self._organization_id)
 
             yield read
