@@ -41,7 +41,10 @@ CODES: Mapping[str, ErrorCode] = {
     ),
     "TPL-0006": ErrorCode(400, "Empty file", "the template file holds no bytes", "template"),
     "TPL-0007": ErrorCode(
-        400, "Template", "the template does not parse or does not fit its format", "the place, with line and column"
+        400,
+        "Template",
+        "the template or its XML schema does not parse or does not fit its format, or a preview fails while rendering",
+        "the place, with line and column",
     ),
     "TPL-0009": ErrorCode(400, "Id in the path", "the id in the path is not a UUID", "id"),
     "TPL-0010": ErrorCode(400, "Format without file", "PATCH changes the output format without a new file", "outputFormat"),
