@@ -128,3 +128,47 @@ def test_values_are_escaped_as_in_html(pdf: Making) -> None:
     hostile = "<script>x</script><img src=http://127.0.0.1/> & \"q\" 'a'"
     made = pdf("<p>{% for r in erp.t %}{{ r.a }}{% endfor %}</p>", [(hostile, 1)])
     assert (made.text, made.warnings) == (hostile, "")
+
+
+def links(content: bytes) -> set[str]:
+    with opened(content) as document:
+        found = [note for page in document.pages for note in page.get("/Annots", [])]
+        return {str(note.A.URI) if "/A" in note else f"#{note.Dest}" for note in found}
+
+
+def test_links_lead_to_the_web_a_mailbox_a_telephone_and_into_the_document(pdf: Making) -> None:
+    good = ["https://example.com/a?b=1&amp;c=2", "HTTP://example.com/", "mailto:a@example.com", "tel:+5511999"]
+    made = pdf("".join(f'<p><a href="{address}">x</a>' for address in good) + "<a href='#there'>y</a><p id=there>z")
+    expected = {"https://example.com/a?b=1&c=2", "http://example.com/", "mailto:a@example.com", "tel:+5511999", "#there"}
+    assert (links(made.content), made.warnings) == (expected, "")
+
+
+@pytest.mark.parametrize(
+    "attribute",
+    [
+        "href='javascript:alert(1)'",
+        'href="JavaScript:alert(1)"',
+        "href=vbscript:x",
+        "href='&#106;avascript:alert(1)'",
+        "href='java\tscript:alert(1)'",
+        "href=' \x01file:///etc/passwd'",
+        "href='FILE:///etc/passwd'",
+        "href='page.html'",
+        "href='//example.com/'",
+        "title='>' href='javascript:alert(1)'",
+        "href='https://example.com/' href='javascript:alert(1)'",
+        "xlink:href='javascript:alert(1)'",
+    ],
+)
+def test_other_links_are_plain_text(pdf: Making, attribute: str) -> None:
+    made = pdf(f"<p><a {attribute}>words</a><svg><a {attribute}><text y='9'>drawn</text></a></svg>")
+    assert links(made.content) <= {"https://example.com/"}
+    assert "words" in made.text
+    assert "was left out" in made.warnings
+
+
+def test_a_value_cannot_make_a_link_run_something(pdf: Making) -> None:
+    made = pdf(
+        '{% for r in erp.t %}<a href="{{ r.a }}">{{ r.b }}</a> {% endfor %}', [("javascript:x", 1), ("https://e.x/", 2)]
+    )
+    assert links(made.content) == {"https://e.x/"}

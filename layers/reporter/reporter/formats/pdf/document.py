@@ -10,6 +10,7 @@ from reporter.formats.pdf import engine, missing_glyphs
 from reporter.formats.pdf.bookmarks import mark_headings
 from reporter.formats.pdf.finishing import update_of
 from reporter.formats.pdf.limits import PdfLimits
+from reporter.formats.pdf.links import without_other_links
 from reporter.formats.pdf.markup import check_markup
 from reporter.formats.writing import DocumentWriter
 
@@ -39,13 +40,14 @@ class PdfFromHtml:
         text = "".join(self._pieces)
         self._pieces.clear()
         check_markup(text, self._limits)
+        text, dropped = without_other_links(text)
         text, bookmarks = mark_headings(text)
         pages = engine.HtmlPages(text)
         if pages.count > self._limits.pages:
             raise ReportFailure("TEMPLATE_OUTPUT", f"the document has {pages.count} pages, more than {self._limits.pages}")
         pages.write(self._writer.write_bytes)
         self._writer.write_bytes(update_of(self._writer.read(), pages.count, bookmarks, self._now))
-        return [*pages.warnings, *missing_glyphs.warnings_for(text)]
+        return [*pages.warnings, *dropped, *missing_glyphs.warnings_for(text)]
 
 
 _SAMPLE = """<title>é 日</title><meta name=author content="é 日"><h1>a</h1><h2 id="é">é 日</h2><h2>é</h2>
