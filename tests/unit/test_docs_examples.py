@@ -9,6 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from pypdfium2 import PdfDocument  # type: ignore[import-untyped]
 from reporter.command_line import main
 from reporter.dataset import SpoolWriter
 from reporter.errors import ReportFailure, TemplateProblem, TemplateProblems
@@ -70,6 +71,13 @@ def shown_workbook(path: Path) -> str:
     return "\n".join(f"[{name}]\n" + "\n".join(rows) for name, rows in shown.items())
 
 
+def shown_pages(path: Path) -> str:
+    """The text of each page, below its number."""
+    with PdfDocument(path) as pages:
+        texts = [page.get_textpage().get_text_range().replace("\r\n", "\n") for page in pages]
+    return "\n".join(f"[page {number}]\n{text}" for number, text in enumerate(texts, start=1))
+
+
 @pytest.fixture(scope="module")
 def renderer() -> Iterator[Renderer]:
     """The worker's own."""
@@ -86,7 +94,8 @@ def made(example: Example, renderer: Renderer, folder: Path) -> str:
     spool = SpoolWriter(folder, 10**6, 10**9)
     document, _rows = make_document(order, plan(order, data.schemas), data, renderer, spool, folder)
     assert document.warnings == ()
-    return shown_workbook(document.path) if output_format == "XLSX" else document.path.read_text()
+    shown = {"XLSX": shown_workbook, "PDF": shown_pages}.get(output_format, Path.read_text)
+    return shown(document.path)
 
 
 @pytest.mark.parametrize("example", [e for e in EXAMPLES if e.word != "refused"], ids=lambda e: f"line {e.line}")
