@@ -18,6 +18,7 @@ ANSWERS: Mapping[tuple[str, str], tuple[str, str, str | Schema | None]] = {
     ("/openapi.json", "get"): ("200", "This description", {"type": "object"}),
     ("/v1/data-sources", "get"): ("200", "What this organization may read", "DataSources"),
     ("/v1/data-sources/{source_id}", "get"): ("200", "Found", "DataSource"),
+    ("/v1/limits", "get"): ("200", "The limits in force; null: not limited", "Limits"),
     ("/v1/reports", "get"): ("200", "Newest first", "ReportPage"),
     ("/v1/reports", "post"): ("201", "Accepted or replayed", "Report"),
     ("/v1/reports/{report_id}", "get"): ("200", "Found", "Report"),

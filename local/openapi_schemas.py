@@ -37,6 +37,31 @@ def known(properties: Schema, optional: Schema | None = None) -> Schema:
     }
 
 
+LIMITS = known(
+    {
+        **{name: nullable(WHOLE) for name in ("reportsPerMinute", "concurrentReports")},
+        **dict.fromkeys(
+            (
+                "maxBodyBytes",
+                "maxUploadBytes",
+                "maxAnswerBytes",
+                "maxRows",
+                "maxSpoolBytes",
+                "maxOutputBytes",
+                "renderSeconds",
+                "pdfMaxRows",
+                "pdfPages",
+                "pdfRenderSeconds",
+                "maxAttempts",
+                "deadlineSeconds",
+                "downloadSeconds",
+                "idempotencyHours",
+                "derivedKeySeconds",
+            ),
+            WHOLE,
+        ),
+    }
+)
 REPORT = known(
     {
         "id": UUID,
@@ -124,6 +149,7 @@ SCHEMAS = {
     "TemplatePage": page_of("Template"),
     "DataSources": listed(known(SOURCE)),
     "DataSource": known({**SOURCE, "tables": listed(TABLE)}),
+    "Limits": LIMITS,
     "Link": LINK,
     "Preview": PREVIEW,
     "FieldProblem": FIELD_PROBLEM,
