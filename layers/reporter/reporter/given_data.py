@@ -7,17 +7,14 @@ value that JSON has no type for. Columns and their types are what the rows show.
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import date, datetime
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from reporter.conditions import Condition, RowTest
 from reporter.deadline import Deadline
 from reporter.errors import RequestError
-from reporter.exact_json import MAX_NUMBER_DIGITS, parse_json
-from reporter.request import UUID_PATTERN
+from reporter.exact_json import parse_json
+from reporter.given_values import kind_of, native
 from reporter.schema import ColumnType, SourceSchema
 from reporter.sources.values import read_json
 
@@ -30,50 +27,6 @@ Placed = tuple[str, Row]
 """Where a row stands, for a message, and the row as JSON has it."""
 Rows = Callable[[], Iterator[Placed]]
 """Begins a fresh pass over a table."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Mark:
-    """``wanted`` says what ``read`` takes; it raises ``ValueError``, ``TypeError`` or ``ArithmeticError``."""
-
-    kind: ColumnType
-    wanted: str
-    read: Callable[[Any], Any]
-
-
-def _moment(value: Any) -> datetime:
-    if len(value) <= len("2024-05-31"):
-        raise ValueError(value)
-    return datetime.fromisoformat(value)
-
-
-def _decimal(value: Any) -> Decimal:
-    number = Decimal(value)
-    if isinstance(value, bool) or not number.is_finite() or abs(number.adjusted()) > MAX_NUMBER_DIGITS:
-        raise ValueError(value)
-    return number
-
-
-def _integer(value: Any) -> int:
-    if isinstance(value, bool) or int(value) != Decimal(value) or abs(int(value)) >= 1 << 31:
-        raise ValueError(value)
-    return int(value)
-
-
-def _uuid(value: Any) -> str:
-    if not UUID_PATTERN.fullmatch(value):
-        raise ValueError(value)
-    return str(value).lower()
-
-
-_MARKS = {
-    "datetime": _Mark("timestamptz", "a moment like 2024-05-31T18:30:00Z", _moment),
-    "date": _Mark("date", "a date like 2024-05-31", date.fromisoformat),
-    "decimal": _Mark("numeric", 'a decimal like "10.50"', _decimal),
-    "decimal128": _Mark("numeric", 'a decimal like "10.50"', _decimal),
-    "int32": _Mark("integer", "a whole number of 32 bits", _integer),
-    "uuid": _Mark("uuid", "a UUID with dashes", _uuid),
-}
 
 
 class GivenData:
@@ -94,7 +47,7 @@ class GivenData:
             test = RowTest(conditions)
             batch: list[tuple[Any, ...]] = []
             for place, given in self._tables[source][table]():
-                row = {name: _native(value, place, name) for name, value in given.items()}
+                row = {name: native(value, place, name) for name, value in given.items()}
                 if test.keeps(row.get):
                     batch.append(tuple(map(row.get, columns)) or (1,))
                     if len(batch) == BATCH_ROWS:
@@ -236,30 +189,6 @@ def _object(row: Any, place: str) -> Row:
     return row
 
 
-def _native(value: Any, place: str, name: str) -> Any:
-    """The value, with every mark in it replaced."""
-    if type(value) is list:
-        return [_native(member, place, name) for member in value]
-    if type(value) is not dict:
-        return value
-    mark = _mark(value, place, name)
-    if mark is None:
-        return {key: _native(member, place, name) for key, member in value.items()}
-    try:
-        return mark.read(value["value"])
-    except (ValueError, TypeError, ArithmeticError):
-        raise RequestError.at("TPL-0017", place, f"{name}: $type {value['$type']} takes {mark.wanted}") from None
-
-
-def _mark(value: Row, place: str, name: str) -> _Mark | None:
-    if "$type" not in value or value.keys() != {"$type", "value"}:
-        return None
-    mark = _MARKS.get(value["$type"]) if isinstance(value["$type"], str) else None
-    if mark is None:
-        raise RequestError.at("TPL-0017", place, f"{name}: unknown $type; there are {', '.join(_MARKS)}")
-    return mark
-
-
 def _schema_of(source: str, tables: Mapping[str, Rows]) -> SourceSchema:
     found = {table: _columns(rows) for table, rows in tables.items()}
     schemas = {table.partition(".")[0] for table in tables if "." in table}
@@ -273,7 +202,7 @@ def _columns(rows: Rows) -> dict[str, ColumnType]:
     for place, row in rows():
         for name, value in row.items():
             known = kinds.setdefault(name, None)
-            kind = _kind(value, place, name)
+            kind = kind_of(value, place, name)
             if kind is not None and kind != known:
                 kinds[name] = kind if known is None else _both(known, kind)
     return {name: kind or "other" for name, kind in kinds.items()}
@@ -281,24 +210,3 @@ def _columns(rows: Rows) -> dict[str, ColumnType]:
 
 def _both(one: ColumnType, other: ColumnType) -> ColumnType:
     return "numeric" if {one, other} == {"integer", "numeric"} else "other"
-
-
-def _kind(value: Any, place: str, name: str) -> ColumnType | None:
-    match value:
-        case None:
-            return None
-        case bool():
-            return "boolean"
-        case int():
-            return "integer"
-        case Decimal():
-            return "numeric"
-        case str():
-            return "text"
-        case list():
-            _native(value, place, name)
-            return "array"
-        case _:
-            _native(value, place, name)
-            mark = _mark(value, place, name)
-            return "object" if mark is None else mark.kind
