@@ -7,7 +7,7 @@ RUNTIME ?= python3.13
 PIP := -m pip install --quiet --disable-pip-version-check
 PATHS := PYTHONPATH=layers/reporter:layers/pdf:.
 
-.PHONY: help demo up down token logs check lint types contracts validate test soak build bench bench-peers clean
+.PHONY: help demo up down token logs check lint types contracts validate test soak build bench bench-peers check-office clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -76,6 +76,9 @@ bench: $(READY) ## The performance table: PostgreSQL to S3, ours beside the same
 bench-peers: .venv/ready ## The same rows through carbone and jsreport, installed from npm for this alone
 	@cd benchmarks/peers && npm install --no-audit --no-fund --ignore-scripts --silent
 	@$(PATHS) $(BIN)/python -m benchmarks.against_peers
+
+check-office: $(READY) ## What LibreOffice makes of our documents (from Debian's packages), with pictures
+	@$(PATHS) $(BIN)/python -m local.office
 
 clean: ## Remove what was built
 	rm -rf .venv .venv-* .aws-sam .local reports

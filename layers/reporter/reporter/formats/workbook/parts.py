@@ -31,14 +31,15 @@ def styles() -> str:
         f'<numFmt numFmtId="{number}" formatCode={quoteattr(code)}/>'
         for number, code in enumerate(KINDS.values(), start=_FIRST_OWN_FORMAT)
     )
+    # A little room on the right keeps numbers apart from the text of the next column.
     cells = "".join(
-        f'<xf numFmtId="{number}" fontId="0" fillId="0" borderId="0" xfId="0" applyNumberFormat="1"'
-        + (' applyAlignment="1"><alignment horizontal="right"/></xf>' if kind == "digits" else "/>")
-        for number, kind in enumerate(KINDS, start=_FIRST_OWN_FORMAT)
+        f'<xf numFmtId="{number}" fontId="0" fillId="0" borderId="0" xfId="0" applyNumberFormat="1" applyAlignment="1">'
+        '<alignment horizontal="right" indent="1"/></xf>'
+        for number in range(_FIRST_OWN_FORMAT, _FIRST_OWN_FORMAT + len(KINDS))
     )
     header = (
         '<xf numFmtId="0" fontId="1" fillId="2" borderId="1" xfId="0" applyFont="1" applyFill="1" applyBorder="1"'
-        ' applyAlignment="1"><alignment horizontal="{}" vertical="center"/></xf>'
+        ' applyAlignment="1"><alignment horizontal="{}" vertical="center" indent="{}"/></xf>'
     )
     return (
         f'{HEAD}<styleSheet xmlns="{MAIN}"><numFmts count="{len(KINDS)}">{formats}</numFmts>'
@@ -51,7 +52,7 @@ def styles() -> str:
         '<bottom style="medium"><color rgb="FF1F3864"/></bottom><diagonal/></border></borders>'
         '<cellStyleXfs count="1"><xf numFmtId="0" fontId="0" fillId="0" borderId="0"/></cellStyleXfs>'
         f'<cellXfs count="{len(KINDS) + 3}"><xf numFmtId="0" fontId="0" fillId="0" borderId="0" xfId="0"/>{cells}'
-        f"{header.format('left')}{header.format('right')}</cellXfs>"
+        f"{header.format('left', 0)}{header.format('right', 1)}</cellXfs>"
         '<cellStyles count="1"><cellStyle name="Normal" xfId="0" builtinId="0"/></cellStyles></styleSheet>'
     )
 
