@@ -27,7 +27,7 @@ help: ## List the targets
 
 READY := .venv/ready .venv-sam/ready .venv-stack/ready
 
-demo: $(READY) ## Seven templates, seven reports, seven documents in reports/, on a stack of its own
+demo: $(READY) ## A report of every sample template, in reports/, on a stack of its own
 	@$(PATHS) $(BIN)/python -m local demo
 
 up: $(READY) ## The stack in the background; its URL is in .local/url (SOURCES=file.json: your own data; ACCESS=on: tokens)

@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 
 import psycopg
 from pypdfium2 import PdfDocument  # type: ignore[import-untyped]
+from python_calamine import CalamineWorkbook
 
 from local import stack, tokens
 from local.api import Api
@@ -27,8 +28,10 @@ SAMPLES = {
     "accounts": "JSON",
     "account_statement": "PDF",
     "transfer_receipt": "PDF",
+    "operations_workbook": "XLSX",
+    "account_statements.xlsx": "XLSX",
 }
-"""Template → output format."""
+"""Template → output format. A name without an ending stands for a ``.tpl``."""
 
 
 def up(sources: Path | None = None, *, access: bool = False) -> tuple[stack.Running, EmbeddedPostgres | None]:
@@ -73,7 +76,7 @@ def down() -> None:
 
 
 def demo() -> None:
-    """The main job from end to end: seven templates, seven reports, seven documents on disk, the stack stopped again."""
+    """The main job from end to end: a report of every sample template, the documents on disk, the stack stopped again."""
     print("Reporter, from template to document, on this machine:")
     running, postgres = up()
     if postgres is None:
@@ -86,11 +89,12 @@ def demo() -> None:
         made: dict[str, Path] = {}
         for name, output_format in SAMPLES.items():
             with step(f"{name}: template, report, document"):
-                template = api.register(name, (ROOT / "samples" / "templates" / f"{name}.tpl").read_bytes(), output_format)
+                file = ROOT / "samples" / "templates" / (name if "." in name else f"{name}.tpl")
+                template = api.register(name, file.read_bytes(), output_format)
                 report = api.order(template, {})
                 api.finished(report)
                 _file, content = api.download(report)
-                made[name] = folder / f"{name}.{output_format.lower()}"
+                made[name] = folder / f"{file.stem}.{output_format.lower()}"
                 made[name].write_bytes(content)
         with step("checking the totals against SQL"):
             check_totals(made, postgres)
@@ -123,6 +127,10 @@ def check_totals(made: dict[str, Path], postgres: EmbeddedPostgres) -> None:
     routes = sum(Decimal(account.attrib["saldoDia"]) for account in root.iter("conta"))
     exported = json.loads(made["accounts"].read_text(), parse_float=Decimal)["balance"]
     rows = len(made["operations"].read_text().splitlines()) - 1
+    book = CalamineWorkbook.from_path(str(made["operations_workbook"]))
+    listed = len(book.get_sheet_by_name("Operations").to_python()) - 1
+    if listed != rows:
+        raise StepFailed(f"the workbook holds {listed} operations, the CSV {rows}")
     found = (Decimal(shown.attrib["saldo"]) if shown is not None else None, routes, exported, rows)
     if found != (total, total, total, operations):
         raise StepFailed(f"the documents say {found}, the database {total} and {operations} operations")

@@ -50,7 +50,8 @@ class Api:
             f'--{boundary}\r\nContent-Disposition: form-data; name="{field}"\r\n\r\n{value}\r\n'.encode()
             for field, value in fields.items()
         )
-        head = f'--{boundary}\r\nContent-Disposition: form-data; name="template"; filename="{name}.tpl"\r\n\r\n'
+        file = name if name.endswith(".xlsx") else f"{name}.tpl"
+        head = f'--{boundary}\r\nContent-Disposition: form-data; name="template"; filename="{file}"\r\n\r\n'
         body += head.encode() + content + f"\r\n--{boundary}--\r\n".encode()
         return self.call("POST", path, body, Content_Type=f"multipart/form-data; boundary={boundary}")
 
