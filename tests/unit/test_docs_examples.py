@@ -15,11 +15,12 @@ from reporter.dataset import SpoolWriter
 from reporter.errors import ReportFailure, TemplateProblem, TemplateProblems
 from reporter.exact_json import parse_json
 from reporter.given_data import given_json
+from reporter.language.data_tests import DATA_TESTS
 from reporter.language.environment import TemplateEnvironment
 from reporter.language.filters import FILTERS
 from reporter.language.functions import FUNCTIONS
 from reporter.language.limits import DEFAULT_LIMITS
-from reporter.language.parser import TESTS, TemplateParser
+from reporter.language.parser import TemplateParser
 from reporter.press import Order, make_document, plan
 from reporter.renderer.client import Renderer
 from reporter.renderer.containment import Limits
@@ -159,7 +160,7 @@ def test_every_tag_filter_function_and_test_has_an_example() -> None:
         *(f"tag {name}" for name in tags),
         *(f"filter {name}" for name in FILTERS),
         *(f"function {name}" for name in FUNCTIONS),
-        *(f"test {name}" for name in TESTS),
+        *(f"test {name}" for name in DATA_TESTS),
     }
     shown = {
         *(f"tag {name}" for name in re.findall(r"{%-? *(\w+)", templates)),

@@ -389,7 +389,7 @@ def test_contains_ignores_case_in_text_and_looks_for_members_in_lists(text: Any,
 
 def test_a_range_is_bounded() -> None:
     assert list(FUNCTIONS["range"](2, D("8"), "3")) == [2, 5]
-    for bounds in [(10**9,), (0, 10**13), (D("1e999999"),), (0, 5, 0), (), (1, 2, 3, 4), ("x",), (1.5,)]:
+    for bounds in [(10**9,), (0, 10**13), (D("1e999999"),), (0, 5, 0), ("x",), (1.5,)]:
         started = time.perf_counter()
         with pytest.raises(TemplateValueError):
             FUNCTIONS["range"](*bounds)

@@ -5,7 +5,8 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from reporter.errors import ReportFailure
+from reporter.errors import ReportFailure, TemplateProblems
+from reporter.language.check import check
 from reporter.language.render import CHARACTERS_PER_WRITE, render
 
 D = Decimal
@@ -84,6 +85,29 @@ RULES: dict[str, list[tuple[str, str]]] = {
         ("{{ null + 5 }} {{ 5 - nope }} {{ null * 3 }} {{ erp.t.2.v + 1 }}", "5 5 0 1"),
         ("{{ '5' == 5 }} {{ 5 == 5.0 }} {{ true == 1 }} {{ '10' < '9' }}", "False True False True"),
     ],
+    "tests": [
+        (
+            "{{ 1 is eq 1.0 }} {{ true is eq 1 }} {{ '5' is eq 5 }} {{ 1 is in [1.0] }} {{ null is none }}",
+            "True False False True True",
+        ),
+        (
+            "{{ 3 is odd }} {{ -3 is odd }} {{ null is even }} {{ 6.0 is divisibleby 3 }} {{ true is number }}",
+            "True True True True False",
+        ),
+        (
+            "{{ erp.t is sequence }}{{ erp.t.0 is mapping }}{{ 'a' is sequence }}{{ 1.5 is float }}{{ x is defined }}",
+            "TrueTrueFalseTrueFalse",
+        ),
+    ],
+    "macros and blocks": [
+        ("{% macro m(a, b=2) %}{{ a }}{{ b }}{% endmacro %}{{ m(1) }}{{ m(b=1, a=3) }}{{ m() }}", "12312"),
+        (
+            "{% set x | split:',' %}a,b{% endset %}{{ x }}{% filter length %}abc{% endfilter %}",
+            '["a", "b"]3',
+        ),
+        ("{% set _loop_values_1 = 5 %}{% for x in [1,2] %}{% set t=t+1 %}{{ t }}{% endfor %}{{ _loop_values_1 }}", "125"),
+        ("{% for _loop_values_1 in [1,2] %}{% set t=t+1 %}{{ t }}{{ _loop_values_1 }}{% endfor %}", "1122"),
+    ],
     "nothing": [
         ("{{ erp.t.2.name }}{{ erp.t.2.name.x.y }}{{ [1][7] }}{{ [1].7 }}{{ [1][-2] }}{{ null.0.x }}{{ {'a':1}.b }}", "")
     ],
@@ -154,6 +178,9 @@ def test_a_template_means_what_the_rules_say(template: str, expected: str) -> No
         ("\n{{ '5' + 3 }}", r"\+ needs numbers, not the text '5'"),
         ("\n{{ '%s' % 3 }}", "% needs numbers, not the text '%s'"),
         ("\n{{ '5' < 6 }}", "have no order"),
+        ("\n{{ 5 is divisibleby 0 }}", "division by zero"),
+        ("\n{{ 'a' is odd }}", "odd needs numbers, not the text 'a'"),
+        ("\n{{ 1 is lt 'a' }}", "have no order"),
         ("\n{{ true + 1 }}", "needs numbers, not a boolean"),
         ("\n{{ 10**101 }}", "more than 100 digits"),
         ("\n{{ 9**9**9**9 }}", "an exponent is beyond 1000"),
@@ -168,6 +195,32 @@ def test_what_a_template_must_not_do_is_told_with_its_line(template: str, messag
     with pytest.raises(ReportFailure, match=message) as failure:
         rendered(template)
     assert (failure.value.code, failure.value.line) == ("TEMPLATE_ERROR", 2)
+
+
+@pytest.mark.parametrize(
+    ("template", "message"),
+    [
+        ("\n{% macro m(a, a) %}{% endmacro %}", "two arguments called a"),
+        ("{% macro m(a) %}{% endmacro %}\n{{ m(a=1, a=2) }}", "takes no argument a here"),
+        ("{% macro m(a) %}{% endmacro %}\n{{ m(1, a=2) }}", "takes no argument a here"),
+        ("{% macro m(a) %}{% endmacro %}\n{{ m(b=2) }}", "takes no argument b here"),
+        ("{% macro m(a) %}{% endmacro %}\n{{ m(1, 2) }}", "takes at most 1 arguments"),
+        ("{% macro m(a) %}\n{{ m(1, 2) }}{% endmacro %}", "takes at most 1 arguments"),
+        ("\n{% for loop in [1] %}{% endfor %}", "must not be called loop"),
+        ("\n{% for a, loop in [[1, 2]] %}{% endfor %}", "must not be called loop"),
+        ("\n{% for x in [1] if loop.first %}{% endfor %}", "before it is known"),
+        ("\n{{ loop.index }}", "no (variable|data source) loop"),
+        ("{% for x in [1] %}{% endfor %}\n{{ forloop.counter }}", "no (variable|data source) loop"),
+        ("\n{{ range() }}", "range takes 1 to 3 arguments"),
+        ("\n{{ range(1, 2, 3, 4) }}", "range takes 1 to 3 arguments"),
+        ("\n{{ 1 is divisibleby }}", "divisibleby takes 1 argument"),
+        ("\n{{ 1 is odd(2) }}", "odd takes no arguments"),
+    ],
+)
+def test_what_cannot_render_is_refused_at_upload(template: str, message: str) -> None:
+    with pytest.raises(TemplateProblems, match=message) as error:
+        check(template, "TXT", {})
+    assert error.value.problems[0].line == 2
 
 
 @pytest.mark.parametrize(

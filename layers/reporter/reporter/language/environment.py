@@ -1,19 +1,18 @@
 """The Jinja environment of one template: its lexer, its parser and what a template may name."""
 
 from collections.abc import Callable, Collection, Mapping
-from decimal import Decimal
 from typing import Any, Never
 
 from jinja2 import Undefined, nodes
 from jinja2.exceptions import TemplateSyntaxError
 from jinja2.sandbox import SandboxedEnvironment
 
+from reporter.language.data_tests import DATA_TESTS
 from reporter.language.filters import FILTERS
 from reporter.language.functions import FUNCTIONS
 from reporter.language.lexer import TemplateLexer
 from reporter.language.limits import DEFAULT_LIMITS, TemplateLimits
 from reporter.language.parser import TemplateParser
-from reporter.language.rows import Row
 
 
 class Nothing(Undefined):
@@ -21,15 +20,6 @@ class Nothing(Undefined):
 
     def __new__(cls, *_arguments: Any, **_named: Any) -> None:  # type: ignore[misc]
         return None
-
-
-_TESTS: dict[str, Callable[[Any], bool]] = {
-    "defined": lambda value: value is not None,
-    "undefined": lambda value: value is None,
-    "float": lambda value: isinstance(value, Decimal),
-    "mapping": lambda value: isinstance(value, Mapping | Row),
-}
-"""Where Jinja's own would not know our data: what is missing is null, decimals are no floats, and a row has members."""
 
 
 class TemplateEnvironment(SandboxedEnvironment):
@@ -49,7 +39,7 @@ class TemplateEnvironment(SandboxedEnvironment):
             keep_trailing_newline=True,
         )
         self.globals.clear()
-        self.tests = {**self.tests, **_TESTS}
+        self.tests = dict(DATA_TESTS)
         self.filters = {**FILTERS, **(filters or {})}
         self._sources = sources
         self._limits = limits

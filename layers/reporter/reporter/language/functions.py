@@ -23,10 +23,12 @@ def contains(text: Any, part: Any) -> bool:
     return text_of(part).lower() in text_of(text).lower()
 
 
-def bounded_range(*bounds: Any) -> range:
+_NOT_GIVEN: Any = object()
+
+
+def bounded_range(first: Any, end: Any = _NOT_GIVEN, step: Any = _NOT_GIVEN) -> range:
     """``range(end)``, ``range(start, end[, step])``, of at most ``MAX_RANGE`` numbers."""
-    if not 1 <= len(bounds) <= 3:
-        raise TemplateValueError("range needs one to three numbers")
+    bounds = [bound for bound in (first, end, step) if bound is not _NOT_GIVEN]
     numbers = [whole_number_for(bound, "range", MAX_BOUND) for bound in bounds]
     if len(numbers) == 3 and numbers[2] == 0:
         raise TemplateValueError("the step of a range must not be 0")

@@ -9,13 +9,15 @@ from itertools import count
 
 from jinja2 import nodes
 
+_HOLDER = "_loop_values_{}"
 Slots = dict[str, str]
 """A name → the variable that holds the dictionary it lives in."""
 
 
 def keep_values_across_iterations(tree: nodes.Template) -> None:
     """Rewrite every loop of the tree, in place."""
-    numbers = count(1)
+    taken = {name.name for name in tree.find_all(nodes.Name)}
+    numbers = (number for number in count(1) if _HOLDER.format(number) not in taken)
     tree.body = _statements(tree.body, {}, numbers)
 
 
@@ -35,7 +37,7 @@ def _loop(loop: nodes.For, slots: Slots, numbers: Iterator[int]) -> list[nodes.N
     inner = {name: place for name, place in slots.items() if name not in targets}
     before: list[nodes.Node] = []
     if names:
-        holder = f"_loop_values_{next(numbers)}"
+        holder = _HOLDER.format(next(numbers))
         line = loop.lineno
         pairs = [
             nodes.Pair(

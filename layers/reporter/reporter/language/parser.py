@@ -14,6 +14,7 @@ from reporter.language.aggregates import parse_aggregate, parse_last_item_by_gro
 from reporter.language.arguments import call_problem
 from reporter.language.calculation import parse_calculation
 from reporter.language.cells import SHEET_FILTER
+from reporter.language.data_tests import DATA_TESTS
 from reporter.language.limits import TemplateLimits
 from reporter.language.syntax_messages import meant, not_closed, shown, unknown_tag
 
@@ -27,35 +28,6 @@ FORLOOP = {
 }
 LOOP_MEMBERS = frozenset({*FORLOOP.values(), "length", "depth", "depth0"})
 AGGREGATE_TAGS = ("sum_by", "avg_by", "min_by", "max_by", "count_by")
-TESTS = frozenset(
-    [
-        "defined",
-        "undefined",
-        "none",
-        "number",
-        "integer",
-        "float",
-        "string",
-        "boolean",
-        "mapping",
-        "iterable",
-        "sequence",
-        "odd",
-        "even",
-        "divisibleby",
-        "true",
-        "false",
-        "in",
-        "eq",
-        "ne",
-        "lt",
-        "le",
-        "gt",
-        "ge",
-        "lower",
-        "upper",
-    ]
-)
 
 
 class TemplateParser(Parser):
@@ -73,7 +45,7 @@ class TemplateParser(Parser):
         super().__init__(environment, source)
         self._filters = filters
         self._functions = functions
-        self._macros: set[str] = set()
+        self._macros: dict[str, nodes.Macro] = {}
         self._limits = limits
         self._blocks = 0
         self._open_tags: list[Token] = []
@@ -84,7 +56,7 @@ class TemplateParser(Parser):
             "if": self.parse_if,
             "with": self.parse_with,
             "set": self._parse_set,
-            "macro": self._parse_macro,
+            "macro": self.parse_macro,
             "filter": self.parse_filter_block,
             "autoescape": self._parse_autoescape,
             "calc": lambda: parse_calculation(self),
@@ -144,12 +116,18 @@ class TemplateParser(Parser):
         if self._loops > self._limits.loops:
             self.fail(f"loops are nested deeper than {self._limits.loops}", line)
         target = self.parse_assign_target(extra_end_rules=("name:in",))
+        for name in [target] if isinstance(target, nodes.Name) else target.find_all(nodes.Name):
+            if name.name == "loop":
+                self.fail("a loop's variable must not be called loop: that tells how far the loop is", name.lineno)
         self.stream.expect("name:in")
         rows = self.parse_tuple(with_condexpr=False)
         order = None
         if self.stream.current.test_any("name:reversed", "name:sorted"):
             order = next(self.stream).value
         test = self.parse_expression() if self.stream.skip_if("name:if") else None
+        for name in nodes.Output([test]).find_all(nodes.Name) if test is not None else ():
+            if name.name == "loop":
+                self.fail("a loop's own condition comes before it is known how far the loop is", name.lineno)
         if order is None and self.stream.current.test_any("name:reversed", "name:sorted"):
             order = next(self.stream).value
         if self.stream.current.test("name:recursive"):
@@ -199,13 +177,32 @@ class TemplateParser(Parser):
             made.filter = nodes.Filter(made.filter, "captured", [], [], None, None, lineno=made.lineno)
         return made
 
-    def _parse_macro(self) -> nodes.Macro:
-        if self.stream.look().type == "name":
-            self._macros.add(self.stream.look().value)
-        macro = self.parse_macro()
-        if macro.name in self._functions:
-            self.fail(f"a macro must not be called {macro.name}: there is a function of that name", macro.lineno)
-        return macro
+    def parse_signature(self, node: Any) -> None:
+        """A macro's arguments. From here on it can be called, also by itself."""
+        super().parse_signature(node)
+        names = [argument.name for argument in node.args]
+        for argument in node.args:
+            if names.count(argument.name) > 1:
+                self.fail(f"the macro {node.name} has two arguments called {argument.name}", argument.lineno)
+        if node.name in self._functions:
+            self.fail(f"a macro must not be called {node.name}: there is a function of that name", node.lineno)
+        self._macros[node.name] = node
+
+    def _check_macro_call(self, macro: nodes.Macro, call: nodes.Call) -> None:
+        names = [argument.name for argument in macro.args]
+        if len(call.args) > len(names):
+            self.fail(f"the macro {macro.name} takes at most {len(names)} arguments", call.lineno)
+        free = names[len(call.args) :]
+        for keyword in call.kwargs:
+            if keyword.key not in free:
+                self.fail(f"the macro {macro.name} takes no argument {keyword.key} here", keyword.lineno)
+            free.remove(keyword.key)
+
+    def parse_filter_block(self) -> nodes.FilterBlock:
+        """``filter``: what it makes of its body is printed as it is."""
+        made = super().parse_filter_block()
+        made.filter = nodes.Filter(made.filter, "captured", [], [], None, None, lineno=made.lineno)
+        return made
 
     def _parse_autoescape(self) -> list[nodes.Node]:
         next(self.stream)
@@ -358,12 +355,16 @@ class TemplateParser(Parser):
     def parse_test(self, node: nodes.Expr) -> nodes.Expr:
         """``is name``: the tests that look at plain data only."""
         name = self.stream.look() if self.stream.look().value != "not" else None
-        if name is not None and name.type == "name" and name.value not in TESTS:
+        if name is not None and name.type == "name" and name.value not in DATA_TESTS:
             self.fail_at(f"there is no test {name.value}", name)
         parsed = super().parse_test(node)
-        for test in parsed.find_all(nodes.Test):
-            if test.name not in TESTS:
+        for test in nodes.Output([parsed]).find_all(nodes.Test):
+            if test.name not in DATA_TESTS:
                 self.fail(f"there is no test {test.name}", test.lineno)
+            named = [str(getattr(keyword, "key", "")) for keyword in test.kwargs]
+            problem = call_problem(DATA_TESTS[test.name], len(test.args), named, values=1)
+            if problem is not None:
+                self.fail(f"{test.name} {problem}", test.lineno)
         return parsed
 
     def parse_call(self, node: nodes.Expr) -> Any:
@@ -375,6 +376,7 @@ class TemplateParser(Parser):
         if call.dyn_args is not None or call.dyn_kwargs is not None:
             self.fail_at("a function takes its arguments one by one", token)
         if node.name in self._macros:
+            self._check_macro_call(self._macros[node.name], call)
             return nodes.Filter(call, "safe", [], [], None, None, lineno=call.lineno)
         if node.name not in self._functions:
             self.fail(f"there is no function {node.name}{meant(node.name, self._functions)}", node.lineno)

@@ -219,7 +219,7 @@ class Reader:
             return PLAIN
         if node.name in self._schemas:
             return frozenset({Kind(node.name)})
-        if any(not rows for rows in self._row_scopes) or node.name in self._assigned_anywhere | {"loop"}:
+        if any(not rows for rows in self._row_scopes) or node.name in self._assigned_anywhere:
             return PLAIN
         if self._row_scopes:
             self._report("TPL-0014", f"there is neither a field nor a variable {node.name}", node, node.name)

@@ -136,7 +136,7 @@ class _Rendering:
             "each": each,
             "each pair": each_pair,
             NARROWED: narrowed,
-            "captured": SafeText,
+            "captured": lambda value: SafeText(text_of(value)),
             SHEET_FILTER: lambda name: name,
             "firstof": lambda values: next((value for value in values if value), None),
             "cycle": self._cycle,
