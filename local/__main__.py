@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import sys
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -36,32 +37,42 @@ SAMPLES = {
 
 def up(sources: Path | None = None, *, access: bool = False) -> tuple[stack.Running, EmbeddedPostgres | None]:
     """Build, start, deploy; with the samples unless ``sources`` names other data sources. ``access``: tokens are needed."""
+    entries = None if sources is None else _given(sources)
     if stack.Running.saved() is not None:
         down()
     STATE.mkdir(exist_ok=True)
     stack.build()
-    postgres = None
-    entries: list[dict[str, Any]]
-    if sources is None:
-        with step("starting PostgreSQL and loading the sample ledger"):
-            postgres = EmbeddedPostgres()
-            postgres.start()
-            ledger.load(postgres.dsn())
-        entries = ledger.sources("127.0.0.1", postgres.port, postgres.user, postgres.password)
-    else:
-        entries = json.loads(sources.read_text())
-    port, pid = stack.start_aws()
-    running = stack.Running(port, pid, postgres.pid if postgres else 0, "", {})
+    postgres = EmbeddedPostgres() if entries is None else None
+    running = stack.Running(0, 0, 0, "", {})
     try:
+        if postgres is not None:
+            with step("starting PostgreSQL and loading the sample ledger"):
+                postgres.start()
+                running = replace(running, postgres_pid=postgres.pid, postgres_folder=str(postgres.folder))
+                ledger.load(postgres.dsn())
+            entries = ledger.sources("127.0.0.1", postgres.port, postgres.user, postgres.password)
+        port, pid = stack.start_aws()
+        running = replace(running, port=port, pid=pid)
         outputs = stack.deploy(port, **(tokens.publish(running.endpoint) if access else {}))
         with step("registering data sources"):
-            stack.register_sources(running.endpoint, entries)
+            stack.register_sources(running.endpoint, entries or [])
     except BaseException:
         stack.stop(running)
         raise
-    running = stack.Running(port, pid, running.postgres_pid, stack.api_url(port, outputs), outputs)
+    running = replace(running, url=stack.api_url(port, outputs), outputs=outputs)
     running.save()
     return running, postgres
+
+
+def _given(sources: Path) -> list[dict[str, Any]]:
+    """The registry entries in a file. Raises ``StepFailed`` where there is no list of objects."""
+    try:
+        entries = json.loads(sources.read_text())
+    except (OSError, ValueError) as error:
+        raise StepFailed(f"{sources}: {error}") from None
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise StepFailed(f"{sources}: a list of registry entries is expected, see README.md")
+    return entries
 
 
 def down() -> None:

@@ -22,13 +22,13 @@ _ENVIRONMENT = {"LC_ALL": "C", "PATH": os.defpath}
 
 
 class EmbeddedPostgres:
-    """One server on 127.0.0.1 and a free port; user ``postgres``, password ``postgres``."""
+    """One server on 127.0.0.1 and a free port; user ``postgres``, password ``postgres``; all it keeps is in ``folder``."""
 
     user = "postgres"
     password = "postgres"
 
     def __init__(self, folder: Path | None = None) -> None:
-        self._folder = folder or Path(tempfile.mkdtemp(prefix="reporter-postgres-", dir=_reachable_folder()))
+        self.folder = folder or Path(tempfile.mkdtemp(prefix="reporter-postgres-", dir=_reachable_folder()))
         self._process: subprocess.Popen[bytes] | None = None
         self.port = 0
 
@@ -47,14 +47,14 @@ class EmbeddedPostgres:
         """Initialise where needed, start, wait until it answers. Raises ``RuntimeError`` with the log's end."""
         identity = _identity()
         binaries = self._binaries(bool(identity))
-        data = self._folder / "data"
+        data = self.folder / "data"
         if not data.exists():
             data.mkdir(parents=True)
             if identity:
                 nobody = pwd.getpwnam("nobody")
-                os.chown(self._folder, nobody.pw_uid, nobody.pw_gid)
+                os.chown(self.folder, nobody.pw_uid, nobody.pw_gid)
                 os.chown(data, nobody.pw_uid, nobody.pw_gid)
-            password = self._folder / "password"
+            password = self.folder / "password"
             password.write_text(self.password)
             password.chmod(0o644)
             login = ["-U", self.user, "-A", "scram-sha-256", "--pwfile", password]
@@ -65,14 +65,14 @@ class EmbeddedPostgres:
                 return
             # Somebody may have taken the port between asking for it and using it.
             self.stop(remove=False)
-        raise RuntimeError(f"PostgreSQL did not start: {(self._folder / 'log').read_text()[-2000:]}")
+        raise RuntimeError(f"PostgreSQL did not start: {(self.folder / 'log').read_text()[-2000:]}")
 
     def _launch(self, binaries: Path, data: Path, identity: dict[str, Any]) -> None:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
         options = ["-h", "127.0.0.1", "-p", str(self.port), "-k", "", "-F"]
-        with (self._folder / "log").open("wb") as log:
+        with (self.folder / "log").open("wb") as log:
             self._process = subprocess.Popen(
                 [binaries / "postgres", "-D", data, *options],
                 stdin=subprocess.DEVNULL,
@@ -100,7 +100,7 @@ class EmbeddedPostgres:
             self._process.wait(timeout=START_SECONDS)
             self._process = None
         if remove:
-            shutil.rmtree(self._folder, ignore_errors=True)
+            shutil.rmtree(self.folder, ignore_errors=True)
 
     def _binaries(self, another_user: bool) -> Path:
         package = package_folder()
@@ -108,7 +108,7 @@ class EmbeddedPostgres:
         if not another_user or (_open_to_all(found) and (found / "postgres").stat().st_mode & 0o005 == 0o005):
             return found
         # The other user cannot reach the package's folder: a copy, instead of changing somebody's modes.
-        copy = self._folder / "binaries"
+        copy = self.folder / "binaries"
         if not copy.exists():
             for name in (package.name, f"{package.name}.libs"):
                 shutil.copytree(package.with_name(name), copy / name, symlinks=True)

@@ -33,13 +33,14 @@ _started: dict[int, subprocess.Popen[bytes]] = {}
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """What runs: the local AWS's port and process, the API's URL and the stack's outputs."""
+    """What runs: the local AWS's port and process, the API's URL, the stack's outputs, PostgreSQL's process and folder."""
 
     port: int
     pid: int
     postgres_pid: int
     url: str
     outputs: dict[str, str]
+    postgres_folder: str = ""
 
     @property
     def endpoint(self) -> str:
@@ -165,7 +166,7 @@ def deploy(port: int, **parameters: str) -> dict[str, str]:
 
 def api_url(port: int, outputs: dict[str, str]) -> str:
     """The deployed API, ending in its stage."""
-    return f"http://127.0.0.1:{port}/restapis/{outputs['ApiId']}/{STAGE}/_user_request_"
+    return f"http://127.0.0.1:{port}/_aws/execute-api/{outputs['ApiId']}/{STAGE}"
 
 
 def register_sources(endpoint: str, entries: list[dict[str, Any]]) -> None:
@@ -184,7 +185,7 @@ def register_sources(endpoint: str, entries: list[dict[str, Any]]) -> None:
 
 
 def stop(running: Running) -> None:
-    """Stop all processes of a stack."""
+    """Stop all processes of a stack, and remove what they kept outside our folder."""
     for pid in (running.pid, running.postgres_pid):
         if pid:
             with suppress(ProcessLookupError, PermissionError):
@@ -198,6 +199,8 @@ def stop(running: Running) -> None:
                 os.killpg(pid, signal.SIGKILL)
             if pid in _started:
                 _started.pop(pid).wait()
+    if running.postgres_folder:
+        shutil.rmtree(running.postgres_folder, ignore_errors=True)
 
 
 def _alive(pid: int) -> bool:

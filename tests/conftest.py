@@ -1,6 +1,7 @@
 """What all tests share. The environment comes first, then moto, then everything else: module-level clients are safe so."""
 
 import os
+import shutil
 import sys
 import tempfile
 
@@ -70,8 +71,10 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
             terminalreporter.write_line(f"{name}: {value}")
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_sessionfinish() -> None:
-    """A door's renderer is a process; in Lambda it ends with its container."""
+    """A door's renderer is a process; in Lambda it ends with its container. What the tests' stack kept goes too."""
     for name, door in list(sys.modules.items()):
         if name.startswith("functions.") and hasattr(door, "renderer"):
             door.renderer.close()
+    shutil.rmtree(os.environ["REPORTER_STATE"], ignore_errors=True)

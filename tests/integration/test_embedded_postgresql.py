@@ -31,7 +31,7 @@ def test_a_server_changes_no_users_and_no_modes(tmp_path: Path, monkeypatch: pyt
     before = machine()
     with EmbeddedPostgres() as server:
         assert answer(server) == ("UTF8",)
-        folder = server._folder
+        folder = server.folder
         assert folder.is_relative_to("/tmp")
         assert os.geteuid() != 0 or Path(f"/proc/{server.pid}").stat().st_uid == pwd.getpwnam("nobody").pw_uid
         assert machine() == before
@@ -45,7 +45,7 @@ def test_binaries_out_of_reach_are_copied_instead_of_opened(monkeypatch: pytest.
     before = machine()
     with EmbeddedPostgres() as server:
         # Only root runs the server as somebody else.
-        assert (server._folder / "binaries").exists() is (os.geteuid() == 0)
+        assert (server.folder / "binaries").exists() is (os.geteuid() == 0)
         assert answer(server) == ("UTF8",)
     assert machine() == before
 
