@@ -47,7 +47,7 @@ def accept_calls(world: World) -> list[str]:
 
 
 EXPECTED_ACCEPT = 8
-EXPECTED_WORKER = 6
+EXPECTED_WORKER = 7
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
@@ -162,7 +162,15 @@ def test_the_calls_of_both_paths_are_known_and_at_their_minimum(world: World) ->
     report_id = post(world).body["id"]
     with wired(Wire()) as wire:
         assert Worker().deliver(report_id)
-    assert wire.calls == ["UpdateItem", "GetObject", "GetParametersByPath", "PutObject", "UpdateItem", "PutEvents"]
+    assert wire.calls == [
+        "UpdateItem",  # claimed
+        "GetObject",
+        "GetParametersByPath",
+        "PutObject",
+        "UpdateItem",  # finished
+        "PutEvents",
+        "UpdateItem",  # told
+    ]
     assert len(wire.calls) == EXPECTED_WORKER
 
 

@@ -21,7 +21,8 @@ from tests.wire import Wire, hearing, wired
 from tests.world import ORGANIZATION, OTHER, Context, World
 
 HEADERS = {"X-Organization-Id": ORGANIZATION}
-WORKER_CALLS = 6
+WORKER_CALLS = 7
+FINISHING = 4
 
 
 @pytest.fixture
@@ -65,19 +66,26 @@ def test_a_worker_that_dies_anywhere_is_replaced_though_its_message_never_return
     report_id = plant.post()
     [message] = plant.waiting()
     killer = Killer(at, after)
-    plant.work(message, killer)
-    assert len(killer.calls) == at + 1, killer.calls
-    assert plant.run_to_the_end(report_id).opened_at + timedelta(seconds=BUDGET.seconds) >= plant.now
-    assert_whole(plant, report_id)
+    with hearing() as heard:
+        plant.work(message, killer)
+        assert len(killer.calls) == at + 1, killer.calls
+        assert plant.run_to_the_end(report_id).opened_at + timedelta(seconds=BUDGET.seconds) >= plant.now
+        assert_whole(plant, report_id)
+        for _sweep in range(8):
+            plant.wait(BUDGET.sweep)
+            plant.sweep()
+    assert {(kind, detail["reportId"]) for kind, detail in heard} == {("ReportFinished", report_id)}
+    assert (plant.report(report_id).loose_ends, plant.report(report_id).due_at) == (False, None)
+    assert len(stored()) == 1
     assert plant.report(report_id).attempts <= 2
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-@pytest.mark.parametrize("at", range(WORKER_CALLS - 1))
+@pytest.mark.parametrize("at", range(FINISHING + 1))
 def test_if_every_worker_dies_the_report_ends_within_the_deadline(plant: Plant, at: int, after: bool) -> None:
     report_id = plant.post()
     report = plant.run_to_the_end(report_id, Killer(at, after))
-    if at == WORKER_CALLS - 2 and after:
+    if (at, after) >= (FINISHING, True):
         assert_whole(plant, report_id)
     elif at == 0 and not after:
         assert (report.attempts, report.error and report.error.code) == (0, "WAITED_TOO_LONG")

@@ -42,11 +42,11 @@ class Reports(Protocol):
         ...
 
     def finish(self, report: Report, key: str, document: Document, rows: RowCounts, now: datetime) -> Report:
-        """Processing → Finished, for this attempt only. Raises ``ConditionFailed``."""
+        """Processing → Finished, for this attempt only, with loose ends. Raises ``ConditionFailed``."""
         ...
 
     def fail(self, report: Report, error: ReportError, now: datetime, warnings: Sequence[str] = ()) -> Report:
-        """Processing → Error, for this attempt only. Raises ``ConditionFailed``."""
+        """Processing → Error, for this attempt only, with loose ends. Raises ``ConditionFailed``."""
         ...
 
     def cancel(self, report: Report, now: datetime) -> Report:

@@ -4,7 +4,7 @@ A sparse index (``openShard``, ``dueAt``) holds the reports somebody must look a
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -17,6 +17,9 @@ from reporter.errors import ConditionFailed, Unavailable
 from reporter.idempotency import Reservation
 from reporter.ports import Claimed, ReportMissing
 from reporter.report import Report, ReportError, Status
+
+TOLD_WITHIN = timedelta(seconds=60)
+"""A worker that ends a report has told others by then; after that the sweeper does."""
 
 _OPEN = {":pending": Status.PENDING.value, ":processing": Status.PROCESSING.value}
 
@@ -67,11 +70,11 @@ class ReportTable:
         self._work(report, {"leaseUntil": until, "dueAt": until, **counts})
 
     def finish(self, report: Report, key: str, document: Document, rows: RowCounts, now: datetime) -> Report:
-        """See ``ports.Reports.finish``. It is due again when it expires."""
+        """See ``ports.Reports.finish``."""
         return self._work(
             report,
             {
-                **_end(report.id, Status.FINISHED, now, report.expires_at),
+                **_end(report.id, Status.FINISHED, now, now + TOLD_WITHIN),
                 "documentKey": key,
                 "size": document.size,
                 "sha256": document.sha256,
@@ -84,13 +87,13 @@ class ReportTable:
     def fail(self, report: Report, error: ReportError, now: datetime, warnings: Sequence[str] = ()) -> Report:
         """See ``ports.Reports.fail``."""
         known = {"error": json_text(error.as_json()), "warnings": json_text(warnings)}
-        return self._work(report, {**_end(report.id, Status.ERROR, now, None), **known})
+        return self._work(report, {**_end(report.id, Status.ERROR, now, now + TOLD_WITHIN), **known})
 
     def cancel(self, report: Report, now: datetime) -> Report:
         """See ``ports.Reports.cancel``."""
         return self._change(
             report,
-            {**_end(report.id, Status.CANCELED, now, now), "looseEnds": True},
+            _end(report.id, Status.CANCELED, now, now),
             "attribute_exists(id) AND attribute_not_exists(deletedAt) AND #status IN (:pending, :processing)",
             _OPEN,
         )
@@ -123,7 +126,7 @@ class ReportTable:
 
     def end(self, report: Report, error: ReportError, now: datetime) -> Report:
         """See ``ports.Reports.end``."""
-        known = {"error": json_text(error.as_json()), "looseEnds": True}
+        known = {"error": json_text(error.as_json())}
         return self._unchanged(report, {**_end(report.id, Status.ERROR, now, now), **known})
 
     def queued_again(self, report: Report, due_at: datetime) -> None:
@@ -214,8 +217,8 @@ def _state(report_id: str, status: Status | None, due_at: datetime | None) -> di
     return {**state, "openShard": shard, "dueAt": due_at}
 
 
-def _end(report_id: str, status: Status, now: datetime, due_at: datetime | None) -> dict[str, Any]:
-    return {**_state(report_id, status, due_at), "completedAt": now, "updatedAt": now}
+def _end(report_id: str, status: Status, now: datetime, due_at: datetime) -> dict[str, Any]:
+    return {**_state(report_id, status, due_at), "completedAt": now, "updatedAt": now, "looseEnds": True}
 
 
 def _key(organization_id: str, report_id: str) -> dict[str, Any]:

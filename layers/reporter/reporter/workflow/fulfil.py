@@ -6,7 +6,7 @@ import shutil
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from math import ceil
 from pathlib import Path
 from typing import Protocol
@@ -86,8 +86,8 @@ def fulfil(
     """Bring the report to its end by ``deadline`` and return it, or raise ``TryLater``.
 
     None when it was not this call that ended it. Nothing is done when the report does not exist. For one that has ended
-    the event is only repeated, as the worker that ended it may have died before sending. ``hide(seconds)`` keeps the
-    message from other workers.
+    the event is sent if nobody has yet: the worker that ended it may have died before sending. ``hide(seconds)`` keeps
+    the message from other workers.
     """
     now = ports.clock()
     try:
@@ -120,7 +120,7 @@ def fulfil(
 
 def _not_ours(report: Report, ports: FulfilPorts, limits: FulfilLimits) -> None:
     if report.ended:
-        if report.completed_at is not None and report.deleted_at is None:
+        if report.loose_ends and not report.deleted:
             _publish(report, ports, limits)
         return
     left = (report.lease_until - ports.clock()).total_seconds() if report.lease_until else 0
@@ -172,8 +172,16 @@ def _publish(report: Report, ports: FulfilPorts, limits: FulfilLimits) -> None:
     _log.info("ended", extra={**report.traced(), **facts, "rows": report.rows, "bytes": report.size})
     try:
         ports.events.report_ended(report)
+        ports.reports.tied_up(report, _next_look(report, ports.clock() + timedelta(seconds=limits.budget.worker)))
     except Unavailable as error:
         raise TryLater(limits.retry_delay_seconds, str(error)) from error
+
+
+def _next_look(report: Report, quiet: datetime) -> datetime | None:
+    """When the sweeper must look at an ended report: at what an earlier attempt may have left, and at its expiry."""
+    if report.attempts > 1:
+        return quiet
+    return report.expires_at if report.status is Status.FINISHED else None
 
 
 def _own_end(report: Report, ports: FulfilPorts) -> Report | None:

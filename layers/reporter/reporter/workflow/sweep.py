@@ -78,7 +78,7 @@ def settle(message: RenderMessage, ports: SweepPorts, *, dead: bool = False) -> 
         return Outcome.LEFT
     due = report.due_at is not None and report.due_at <= now
     if report.ended:
-        return _tied_up(report, ports) if due else _told_again(report, ports, dead)
+        return _tied_up(report, ports) if due or (dead and report.loose_ends) else Outcome.LEFT
     if report.held(now) or not (due or dead):
         return Outcome.LEFT
     try:
@@ -91,13 +91,6 @@ def settle(message: RenderMessage, ports: SweepPorts, *, dead: bool = False) -> 
         # A worker, a caller or another sweep was faster.
         return Outcome.LEFT
     return Outcome.REQUEUED
-
-
-def _told_again(report: Report, ports: SweepPorts, dead: bool) -> Outcome:
-    """The worker that ended it may never have got its event out."""
-    if dead and not report.deleted:
-        ports.ends.events.report_ended(report)
-    return Outcome.LEFT
 
 
 def _tied_up(report: Report, ports: SweepPorts, outcome: Outcome = Outcome.TIED_UP) -> Outcome:
