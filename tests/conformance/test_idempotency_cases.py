@@ -111,3 +111,13 @@ def test_a_derived_key_never_replays_a_deleted_template(world: World) -> None:
     assert second.status == 201
     assert second.body["id"] != first.body["id"]
     assert second.headers["x-idempotency-replayed"] == "false"
+
+
+def test_a_derived_key_of_an_upload_is_of_content_format_and_options(world: World) -> None:
+    headers, fields = {"X-Organization-Id": ORGANIZATION}, {"outputFormat": "txt", "description": "d"}
+    first = world.upload(b"x", fields, headers, name="a.tpl").body["id"]
+    assert world.upload(b"x", {**fields, "outputFormat": "TXT"}, headers, name="b.tpl").body["id"] == first
+    others = [(b"y", fields), (b"x", {**fields, "outputFormat": "csv"}), (b"x", {**fields, "description": "e"})]
+    others.append((b"x", {**fields, "timeZone": "Europe/Lisbon"}))
+    made = {world.upload(content, form, headers).body["id"] for content, form in others}
+    assert len(made | {first}) == len(others) + 1

@@ -66,7 +66,8 @@ def register(
     require_fitting(upload.xml_schema, options["output_format"], ports.xml_schemas.max_bytes)
     digest = hashlib.sha256(content).hexdigest()
     schema = {"schema": hashlib.sha256(upload.xml_schema).hexdigest()} if upload.xml_schema else {}
-    content_hash = canonical_hash({"sha256": digest, "fileName": file_name, **options, **schema})
+    # What the file is called does not make it another template.
+    content_hash = canonical_hash({"sha256": digest, **options, **schema})
     derived = key is None
     call = KeyedCall(organization_id, ENDPOINT, content_hash if key is None else key, content_hash, derived)
     work = _Registration(organization_id, content, file_name, digest, upload.xml_schema, options, ports)
