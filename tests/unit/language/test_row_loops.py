@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from reporter.indexed_rows import IndexedRows
 from reporter.language.cells import cell_printers
 from reporter.language.numbers import TemplateValueError
-from reporter.language.printing import Printer, place_printers
+from reporter.language.printing import place_printers
 from reporter.language.row_batches import print_column
 from reporter.language.rows import Row
 
@@ -141,7 +141,7 @@ PRINTERS = [
     for output_format in FORMATS[:-1]
     for formula_guard in (True, False)
     for printer in place_printers(output_format, formula_guard=formula_guard, delimiter=";").values()
-] + [Printer(one) for one in cell_printers("XLSX").values()]
+] + list(cell_printers("XLSX").values())
 
 
 @settings(max_examples=200, deadline=None)

@@ -15,7 +15,7 @@ from uuid import UUID
 
 from reporter.language.formula_guard import HARMLESS_STARTS, guarded
 from reporter.language.numbers import TemplateValueError, from_float, plain
-from reporter.language.rows import Row, Rows, as_dict
+from reporter.language.rows import Column, Row, Rows, as_dict
 
 Escape = Callable[[Any], str]
 SEPARATOR = "\x7f"
@@ -27,11 +27,12 @@ class Printer:
     """Escapes for one place: ``one`` value of any kind, or ``many`` texts at once, which is several times as fast.
 
     Both raise ``TemplateValueError`` for what the document cannot hold. Without ``many``, ``one`` is all there is, and
-    numbers, too, are more than their digits.
+    numbers, too, are more than their digits; ``column`` then takes a whole column, or None where it is better not to.
     """
 
     one: Escape
     many: Callable[[Sequence[str]], Sequence[str]] | None = None
+    column: Callable[[Column], Sequence[str] | None] | None = None
 
 
 class SafeText(str):

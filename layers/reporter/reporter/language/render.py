@@ -59,7 +59,7 @@ def render(
         escapes: Mapping[str, Printer]
         mark_values(tree, output_format)
         if output_format in WORKBOOKS:
-            escapes = {place: Printer(one) for place, one in cell_printers(output_format).items()}
+            escapes = cell_printers(output_format)
         else:
             escapes = place_printers(output_format, formula_guard=formula_guard, delimiter=delimiter)
         keep_values_across_iterations(tree)

@@ -86,6 +86,10 @@ def _of_table(printers: Mapping[str, Printer], rows: Rows, slots: Sequence[Slot]
 def print_column(column: Column, printer: Printer) -> Sequence[str] | None:
     """The text of each value; None where they are better, or have to be, printed one by one."""
     try:
+        if printer.column is not None:
+            made = printer.column(column)
+            if made is not None:
+                return made
         if column.digits:
             return _decimals(column, printer)
         return _values(column.values(), printer)

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from reporter.errors import ReportFailure
-from reporter.language.cells import CELL_END, OWN, SHOWN, TOO_EXACT, VALUE, text_cell
+from reporter.language.cells import CELL_END, OWN, SHOWN, TOO_EXACT, VALUE, shown, text_cell
 
 MOST_ROWS = 1_048_576
 MOST_COLUMNS = 16_384
@@ -14,9 +14,6 @@ MOST_WARNINGS = 50
 
 _PARTS = re.compile(f"([{VALUE}{OWN}])([^{VALUE}{OWN}]*)")
 _HIDDEN = re.compile(f"{SHOWN}[^{SHOWN}]*{SHOWN}")
-_CONTENT = re.compile(r"<(?:v|t|t xml:space=\"preserve\")>([^<]*)</")
-_REFERENCES = re.compile(r"&(?:amp|lt|gt);|_x[0-9A-F]{4}_")
-_CHARACTERS = {"&amp;": "&", "&lt;": "<", "&gt;": ">"}
 
 
 class Cell(NamedTuple):
@@ -63,20 +60,6 @@ def cell_of(field: str) -> Cell:
         return EMPTY
     text = "".join(content if mark == OWN else shown(content) for mark, content in parts)
     return Cell(text_cell(text), text, bool(own.strip()))
-
-
-def shown(rest: str) -> str:
-    """The text of a value, from the rest of its cell's XML."""
-    hidden = rest.find(SHOWN)
-    if hidden >= 0:
-        return rest[hidden + 1 : -1]
-    found = _CONTENT.search(rest)
-    return _REFERENCES.sub(_character, found.group(1)) if found else ""
-
-
-def _character(found: re.Match[str]) -> str:
-    text = found.group()
-    return _CHARACTERS.get(text) or ("_" if text == "_x005F_" else chr(int(text[2:6], 16)))
 
 
 class Place:

@@ -1,7 +1,9 @@
 """A workbook from a template that is structured like CSV: lines become rows, fields cells, ``{% sheet %}`` a sheet."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache
+from itertools import repeat
 
 from reporter.errors import ReportFailure
 from reporter.formats.workbook import parts
@@ -27,7 +29,8 @@ _NARROWEST, _WIDEST, _FILTER_BUTTON = 8, 60, 3
 _XML = f'{parts.HEAD}<worksheet xmlns="{parts.MAIN}" xmlns:r="{parts.RELATIONS}">'
 _END = b'<pageMargins left="0.5" right="0.5" top="0.75" bottom="0.75" header="0.3" footer="0.3"/></worksheet>'
 _REFERENCE = re.compile('<c r="([A-Z]+[0-9]+)"')
-COLUMNS = [f'<c r="{column_name(number)}' for number in range(1, 703)]
+WIDEST_AT_ONCE = 200
+"""Wider rows are put together cell by cell."""
 _FROZEN = (
     '<pane ySplit="1" topLeftCell="A2" activePane="bottomLeft" state="frozen"/><selection pane="bottomLeft" activeCell="A2"'
     ' sqref="A2"/>'
@@ -155,24 +158,12 @@ class _Sheet:
         """Rows of nothing but values, as most are, cost a split and a join."""
         made: list[str] = []
         row = self._row
-        # Near the last row that there is, each one is looked at.
-        columns = COLUMNS if row + len(lines) <= MOST_ROWS else COLUMNS[:0]
-        for line in lines:
-            fields = line.split(CELL_END + VALUE)
-            count = len(fields)
-            if (
-                count == line.count(VALUE) == line.count(CELL_END) + 1
-                and line[0] == VALUE
-                and count <= len(columns)
-                and len(line) < MOST_CHARACTERS // 2
-                and OWN not in line
-                and TOO_EXACT not in line
-            ):
+        for line, clean in zip(lines, _clean(lines), strict=True):
+            fields = line[1:].split(CELL_END + VALUE)
+            # Near the last row that there is, each one is looked at.
+            if clean and row < MOST_ROWS and len(fields) <= WIDEST_AT_ONCE and len(line) < MOST_CHARACTERS // 2:
                 row += 1
-                fields[0] = fields[0][1:]
-                number = f'{row}"'
-                cells = "".join([column + number + rest for column, rest in zip(columns, fields, strict=False)])
-                made.append(f'<row r="{number}>{cells}</row>')
+                made.append(_row_writer(len(fields))(str(row), *fields))
             elif _holds_something(line):
                 self._row = row
                 made.append(_row_xml(row + 1, self._cells(line)))
@@ -199,6 +190,38 @@ class _Sheet:
             cell = _REFERENCE.findall(xml, 0, error.start)[-1]
             message = f"sheet {self.name}, cell {cell}: a text holds half of a surrogate pair"
             raise ReportFailure("DOCUMENT_INVALID", message) from None
+
+
+@cache
+def _row_writer(count: int) -> Callable[..., str]:
+    """A function that puts a row of so many cells together, from its number and their rests. Nothing does that faster than
+    one f-string, which has to be written for the count.
+    """
+    names = [f"rest{column}" for column in range(count)]
+    cells = "".join(f'<c r="{column_name(column)}{{row}}"{{{name}}}' for column, name in enumerate(names, start=1))
+    made: Callable[..., str] = eval(f"lambda row, {', '.join(names)}: f'<row r=\"{{row}}\">{cells}</row>'")
+    return made
+
+
+def _clean(lines: Sequence[str]) -> Iterable[bool]:
+    """Which lines are nothing but values, one in each cell. Mostly all are, which is seen at once."""
+    together = ROW_END.join(lines)
+    if together and _all_clean(together, len(lines)):
+        return repeat(True, len(lines))
+    return [bool(line) and _all_clean(line, 1) for line in lines]
+
+
+def _all_clean(text: str, lines: int) -> bool:
+    """Every value stands behind the end of a row or a cell, and behind every such end stands a value."""
+    cells = text.count(CELL_END)
+    return (
+        text[0] == VALUE
+        and text.count(VALUE) == cells + lines
+        and text.count(CELL_END + VALUE) == cells
+        and (lines == 1 or text.count(ROW_END + VALUE) == lines - 1)
+        and OWN not in text
+        and TOO_EXACT not in text
+    )
 
 
 def _holds_something(line: str) -> bool:
