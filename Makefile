@@ -77,7 +77,7 @@ bench-peers: .venv/ready ## The same rows through carbone and jsreport, installe
 	@cd benchmarks/peers && npm install --no-audit --no-fund --ignore-scripts --silent
 	@$(PATHS) $(BIN)/python -m benchmarks.against_peers
 
-check-office: $(READY) ## What LibreOffice makes of our documents (from Debian's packages), with pictures
+check-office: $(READY) ## What LibreOffice, qpdf, poppler and Chromium make of our documents (from Debian's packages)
 	@$(PATHS) $(BIN)/python -m local.office
 
 clean: ## Remove what was built

@@ -1,11 +1,10 @@
 """``make check-office``: what other people's programs make of our documents, with pictures for somebody to look at.
 
-LibreOffice opens the sample workbooks, recalculates their formulas and draws their sheets. Its versions and what was found
-are written to docs/office.md, the pictures to docs/pictures.
+LibreOffice opens the sample workbooks, recalculates their formulas and draws their sheets; qpdf, poppler and Chromium look
+at the documents in PDF. Their versions and what was found are written to docs/office.md, the pictures to docs/pictures.
 """
 
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
@@ -17,23 +16,17 @@ from typing import Any
 import openpyxl
 import psycopg
 from openpyxl.worksheet.properties import PageSetupProperties
-from reporter.command_line import main as reporter
 
+from local.office_pages import beside_chromium, pages
 from local.paths import ROOT
 from local.postgresql import EmbeddedPostgres
+from local.programs import PICTURES, Finding, converted, made, pictures, run
 from local.shell import StepFailed, step
 from samples import ledger, rows
 
-PROGRAMS = {"soffice": "libreoffice-calc-nogui", "pdftoppm": "poppler-utils"}
+PROGRAMS = {"soffice": "libreoffice-calc-nogui", "pdftoppm": "poppler-utils", "qpdf": "qpdf", "chromium": "chromium"}
 """What is run → the Debian package that it comes with."""
-NOW = "2024-12-31T12:00:00Z"
-PICTURES = ROOT / "docs" / "pictures"
 RESULT = ROOT / "docs" / "office.md"
-DOTS_PER_INCH = 70
-SECONDS = 300
-
-Finding = str
-"""One line for the record."""
 
 
 def main() -> int:
@@ -74,66 +67,17 @@ def workbooks(folder: Path, postgres: EmbeddedPostgres) -> list[Finding]:
         found.append(_statements_agree(recalculated(statements), postgres))
         found.append(_operations_agree(recalculated(operations), postgres))
     with step("drawing the sheets"):
-        pages = pictures(statements, "account_statements", pages=(1, 2))
-        pages += pictures(first_rows(operations, folder / "operations_page.xlsx"), "operations_workbook", pages=(1,))
-    return [*found, *(f"![{page.stem}](pictures/{page.name})" for page in pages)]
+        drawn = pictures(statements, "account_statements", pages=(1, 2))
+        drawn += pictures(first_rows(operations, folder / "operations_page.xlsx"), "operations_workbook", pages=(1,))
+    return [*found, *(f"![{page.stem}](pictures/{page.name})" for page in drawn)]
 
 
-CHECKS: Sequence[Callable[[Path, EmbeddedPostgres], list[Finding]]] = (workbooks,)
-
-
-def made(folder: Path, template: str, output_format: str) -> Path:
-    """The document of a sample template over the ledger's rows. Raises ``StepFailed``."""
-    path = folder / f"{Path(template).stem}.{output_format.lower()}"
-    arguments = ["render", str(ROOT / "samples" / "templates" / template), "--format", output_format, "--now", NOW]
-    with step(f"making {path.name}"):
-        if reporter([*arguments, "--data", str(folder / "data.json"), "-o", str(path)]) != 0:
-            raise StepFailed(f"{template} could not be rendered")
-    return path
-
-
-def converted(path: Path, to: str, options: str = "") -> Path:
-    """A document as LibreOffice saves it in another format. Raises ``StepFailed``."""
-    folder = path.parent / f"{path.stem}-{to}"
-    profile = f"-env:UserInstallation=file://{path.parent}/profile"
-    wanted = f"{to}:{options}" if options else to
-    run(["soffice", profile, "--headless", "--convert-to", wanted, "--outdir", str(folder), str(path)])
-    result = folder / f"{path.stem}.{to}"
-    if not result.exists():
-        raise StepFailed(f"LibreOffice does not open {path.name}")
-    return result
+CHECKS: Sequence[Callable[[Path, EmbeddedPostgres], list[Finding]]] = (workbooks, pages, beside_chromium)
 
 
 def recalculated(path: Path) -> Any:
     """A workbook's values after LibreOffice has calculated its formulas."""
     return openpyxl.load_workbook(converted(path, "xlsx", "Calc MS Excel 2007 XML"), data_only=True)
-
-
-def pictures(path: Path, name: str, pages: Sequence[int]) -> list[Path]:
-    """PNGs of some pages of a document, in docs/pictures."""
-    printed = path if path.suffix == ".pdf" else converted(path, "pdf")
-    PICTURES.mkdir(parents=True, exist_ok=True)
-    drawn = []
-    for page in pages:
-        target = PICTURES / f"{name}-{page}"
-        number = str(page)
-        run(
-            [
-                "pdftoppm",
-                "-r",
-                str(DOTS_PER_INCH),
-                "-f",
-                number,
-                "-l",
-                number,
-                "-singlefile",
-                "-png",
-                str(printed),
-                str(target),
-            ]
-        )
-        drawn.append(target.with_suffix(".png"))
-    return drawn
 
 
 def first_rows(path: Path, target: Path, count: int = 40) -> Path:
@@ -146,17 +90,6 @@ def first_rows(path: Path, target: Path, count: int = 40) -> Path:
         sheet.sheet_properties.pageSetUpPr = PageSetupProperties(fitToPage=True)
     book.save(target)
     return target
-
-
-def run(command: Sequence[str]) -> str:
-    """What a program prints. Raises ``StepFailed``."""
-    try:
-        done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=SECONDS)
-    except subprocess.CalledProcessError as error:
-        raise StepFailed(f"{command[0]} failed: {error.stderr[-2000:]}") from None
-    except subprocess.TimeoutExpired:
-        raise StepFailed(f"{command[0]} takes longer than {SECONDS} seconds") from None
-    return done.stdout or done.stderr
 
 
 def _statements_agree(book: Any, postgres: EmbeddedPostgres) -> Finding:
@@ -200,7 +133,8 @@ def _cents(value: Any) -> Decimal:
 
 
 def _record(findings: Sequence[Finding]) -> str:
-    versions = [run(["soffice", "--version"]).strip(), run(["pdftoppm", "-v"]).splitlines()[0]]
+    asked = (["soffice", "--version"], ["pdftoppm", "-v"], ["qpdf", "--version"], ["chromium", "--version"])
+    versions = [run(command).splitlines()[0].strip() for command in asked]
     listed = "\n".join(f"- {version}" for version in versions)
     shown = "\n\n".join(findings)
     day = datetime.now(UTC).date().isoformat()

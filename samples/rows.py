@@ -14,12 +14,12 @@ from samples import ledger
 
 TABLES = {
     "midaz_onboarding": ("organization", "account"),
-    "midaz_transaction": ("operation", "balance"),
+    "midaz_transaction": ("transaction", "operation", "balance"),
 }
 
 
 def dump(dsn: str, path: Path) -> None:
-    """Write the rows of the sample organization that the sample workbooks read."""
+    """Write the rows of the sample organization that the samples read."""
     data: dict[str, dict[str, list[dict[str, Any]]]] = {}
     for database, tables in TABLES.items():
         with psycopg.connect(dsn, dbname=database) as connection:

@@ -14,6 +14,7 @@ from reporter.errors import ReportFailure
 if TYPE_CHECKING:
     import plutoprint
 
+PIECE_BYTES = 1 << 18
 MAX_NAMED = 10
 """So many addresses that were not fetched are named; the others are counted."""
 BASE_URL = "reporter:/document/"
@@ -78,6 +79,7 @@ class HtmlPages:
         self._book.set_metadata(self._engine.PDF_METADATA_CREATION_DATE, "none")
         with suppress(self._engine.Error):
             self._book.write_to_pdf_stream(stream)
+        stream.flush()
         if stream.failure is not None:
             raise stream.failure
 
@@ -90,19 +92,28 @@ class HtmlPages:
 
 
 class _Stream:
-    """What the engine writes to; keeps the first failure, which the engine does not pass on."""
+    """What the engine writes to, in small pieces; keeps the first failure, which the engine does not pass on."""
 
     def __init__(self, write: Callable[[bytes], object]) -> None:
         self._write = write
+        self._pieces = bytearray()
         self.failure: BaseException | None = None
 
     def write(self, content: Any) -> int:
+        self._pieces += content
+        if len(self._pieces) >= PIECE_BYTES:
+            self.flush()
+        return len(content)
+
+    def flush(self) -> None:
+        """Pass on what there is."""
+        content = bytes(self._pieces)
+        self._pieces.clear()
         if self.failure is None:
             try:
-                self._write(bytes(content))
+                self._write(content)
             except BaseException as error:  # noqa: BLE001 - raised again when the engine returns
                 self.failure = error
-        return len(content)
 
 
 def _deny_all(engine: Any, refused: dict[str, None]) -> "plutoprint.ResourceFetcher":

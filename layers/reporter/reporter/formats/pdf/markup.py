@@ -17,8 +17,8 @@ MAX_EMBEDDING = 3
 
 # Elements that hold nothing, and those whose end may be left out, which therefore nest only through others.
 _UNCOUNTED = (
-    "area|base|br|col|embed|hr|img|input|link|meta|param|source|track|wbr|path|rect|circle|ellipse|line|polyline|polygon|use|stop"
-    "|html|head|body|p|li|dt|dd|option|optgroup|thead|tbody|tfoot|tr|td|th|colgroup|rp|rt"
+    "t[dhr]|p|li|br|col|img|hr|thead|tbody|tfoot|colgroup|dt|dd|option|optgroup|rp|rt|html|head|body"
+    "|area|base|embed|input|link|meta|param|source|track|wbr|path|rect|circle|ellipse|line|polyline|polygon|use|stop"
 )
 _TAG = re.compile(rf"<(/?)(?!(?:{_UNCOUNTED})\b)[a-z][^\s/>]*", re.IGNORECASE)
 _SELF_CLOSED = re.compile(r"<(?:g|svg|symbol|defs|text|tspan|image|marker|pattern|mask)\b[^<>]*/>", re.IGNORECASE)
