@@ -70,8 +70,8 @@ build: .venv-sam/ready ## What sam deploy ships, bytecode included (RUNTIME=pyth
 	SAM_CLI_TELEMETRY=0 .venv-sam/bin/sam build --parameter-overrides PythonRuntime=$(RUNTIME)
 	@$(RUNTIME) -m compileall -q --invalidation-mode unchecked-hash .aws-sam/build
 
-bench: $(READY) ## The performance table: PostgreSQL to S3, ours beside the same by hand
-	@$(PATHS) $(BIN)/python -m benchmarks
+bench: $(READY) ## The performance tables, ours beside the same by hand (BENCH="--runs 1 --rows 1000 10000 render": less)
+	@$(PATHS) $(BIN)/python -m benchmarks $(BENCH)
 
 bench-peers: .venv/ready ## The same rows through carbone and jsreport, installed from npm for this alone
 	@cd benchmarks/peers && npm install --no-audit --no-fund --ignore-scripts --silent

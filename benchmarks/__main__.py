@@ -1,36 +1,79 @@
-"""``python -m benchmarks [ROWS [RUNS]]``: the table of the whole worker."""
+"""``python -m benchmarks [--rows N …] [--runs N] [PART …]``: the tables of rendering, of joins and of the whole worker."""
 
-import sys
+import argparse
+import os
+import platform
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
 
+from benchmarks import spool_to_file, statements, whole_worker
 from benchmarks.processes import Measure
-from benchmarks.whole_worker import measured
 from local.postgresql import EmbeddedPostgres
 
-ROWS, RUNS = 1_000_000, 5
+SIZES, RUNS = (1_000, 10_000, 100_000, 1_000_000), 5
 
 
-def whole_worker(rows: int, runs: int) -> list[str]:
-    """PostgreSQL → CSV in S3, against the same by hand and against COPY's own output."""
+def rendering(sizes: Sequence[int], runs: int) -> Iterator[str]:
+    """Spool → file in every format, against the same by hand; and how the cost grows."""
+    yield from spool_to_file.HEADING
+    found = {}
     with EmbeddedPostgres() as server:
-        found = measured(server, rows, runs)
+        for rows in sizes:
+            found[rows] = spool_to_file.compared(server, rows, runs)
+            yield from spool_to_file.lines(rows, found[rows])
+    if spool_to_file.LARGE in found and spool_to_file.TENTH in found:
+        yield from ("", *spool_to_file.GROWTH_HEADING)
+        yield from spool_to_file.growth(found[spool_to_file.LARGE], found[spool_to_file.TENTH])
+
+
+def joins(sizes: Sequence[int], runs: int) -> Iterator[str]:
+    """The statement, at its own sizes."""
+    yield from statements.lines(runs)
+
+
+def worker(sizes: Sequence[int], runs: int) -> Iterator[str]:
+    """PostgreSQL → CSV in S3, against the same by hand and against COPY's own output, at the largest size."""
+    rows = max(sizes)
+    with EmbeddedPostgres() as server:
+        found = whole_worker.measured(server, rows, runs)
     ours = found["ours"]
-    lines = ["| whole worker, CSV | ours takes | seconds | rows/s | peak memory |", "|---|---|---|---|---|"]
-    lines.append(_line("ours", rows, ours, "1"))
+    yield f"| whole worker, CSV, {rows:,} rows | ours takes | seconds | rows/s | peak memory |"
+    yield "|---|---|---|---|---|"
+    yield _line("ours", rows, ours, "1")
     for name in ("by hand", "bare COPY"):
-        lines.append(_line(name, rows, found[name], f"{ours.seconds / found[name].seconds:.2f} ×"))
-    return lines
+        yield _line(name, rows, found[name], f"{ours.seconds / found[name].seconds:.2f} ×")
 
 
 def _line(name: str, rows: int, measure: Measure, ratio: str) -> str:
     return f"| {name} | {ratio} | {measure.seconds:.2f} | {rows / measure.seconds:,.0f} | {measure.peak / 1e6:.0f} MB |"
 
 
-def main(arguments: list[str]) -> None:
-    """Print it."""
-    rows, runs = [*map(int, arguments), *(ROWS, RUNS)[len(arguments) :]]
-    print(f"\n{rows:,} rows, medians of {runs} runs\n")
-    print("\n".join(whole_worker(rows, runs)))
+def machine() -> str:
+    """What it ran on, and when."""
+    facts = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
+    models = [line.partition(":")[2].strip() for line in facts.splitlines() if line.startswith("model name")]
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
+    processor = f"{os.cpu_count()} × {models[0] if models else platform.machine()}"
+    return f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {processor}, {memory:.0f} GB, Python {platform.python_version()}"
+
+
+PARTS: dict[str, Callable[[Sequence[int], int], Iterator[str]]] = {"render": rendering, "joins": joins, "worker": worker}
+
+
+def main() -> None:
+    """Print them as they are found."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks")
+    parser.add_argument("parts", nargs="*", choices=[[], *PARTS], default=[], metavar="PART", help=", ".join(PARTS))
+    parser.add_argument("--rows", nargs="+", type=int, default=SIZES)
+    parser.add_argument("--runs", type=int, default=RUNS)
+    given = parser.parse_args()
+    print(f"{machine()}; medians of {given.runs} runs")
+    for part in given.parts or PARTS:
+        print()
+        for line in PARTS[part](given.rows, given.runs):
+            print(line, flush=True)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()

@@ -1,7 +1,5 @@
 """The hand-written pipeline: COPY, the same spool, ``csv.writer``, an upload. And the bare one: COPY and an upload."""
 
-import csv
-import os
 import sys
 import tempfile
 from pathlib import Path
@@ -9,15 +7,15 @@ from typing import Any
 
 import boto3
 import psycopg
-from reporter.dataset import BATCH_ROWS, SpooledRows, SpooledTable, SpoolWriter
+from reporter.dataset import BATCH_ROWS, SpooledTable, SpoolWriter
 from reporter.sources.postgresql_values import READERS, batch_of
 
+from benchmarks.floors.documents import written
 from benchmarks.operations import COLUMNS, ORGANIZATION, SOURCE, TABLE
 from benchmarks.processes import report
 
 QUERY = f"SELECT {', '.join(COLUMNS)} FROM {TABLE} WHERE organization_id = '{ORGANIZATION}'"
 _TYPES = (25, 25, 25, 1700, 1700, 25, 1184)
-_RISKY = ("=", "+", "-", "@", "\t", "\r")
 
 
 def spooled(dsn: str, folder: Path) -> SpooledTable:
@@ -41,29 +39,10 @@ def spooled(dsn: str, folder: Path) -> SpooledTable:
     return writer.write(SOURCE, TABLE, COLUMNS, batches())
 
 
-def guarded(text: str) -> str:
-    """What a spreadsheet would take for a formula gets an apostrophe."""
-    return f"'{text}" if text.startswith(_RISKY) else text
-
-
-def written(table: SpooledTable, path: Path) -> None:
-    """The spool as CSV: the same bytes as the worker's document."""
-    descriptor = os.open(table.path, os.O_RDONLY)
-    rows = SpooledRows(descriptor, table.columns, table.offsets, table.starts)
-    with path.open("w", newline="", encoding="utf-8") as file:
-        file.write(",".join(COLUMNS) + "\n")
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerows(
-            (key, guarded(alias), direction, amount, balance, "" if text is None else guarded(text), at.isoformat())
-            for key, alias, direction, amount, balance, text, at in rows.tuples()
-        )
-    os.close(descriptor)
-
-
 def by_hand(dsn: str, folder: Path, bucket: str) -> None:
     """Source → spool → CSV → S3."""
     path = folder / "document.csv"
-    written(spooled(dsn, folder), path)
+    written(spooled(dsn, folder), path, "CSV")
     boto3.client("s3").upload_file(str(path), bucket, "documents/by-hand.csv")
 
 

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from reporter.dataset import BATCH_ROWS, SpooledRows, SpooledTable, SpoolWriter, data_for_template
+from reporter.dataset import BATCH_ROWS, SpooledRows, SpooledTable, SpoolWriter, column_of, data_for_template
 from reporter.errors import ReportFailure
 
 Reading = Callable[[SpooledTable], SpooledRows]
@@ -87,6 +87,26 @@ def test_every_value_comes_back_as_it_was(tmp_path_factory: pytest.TempPathFacto
         assert len(found) == len(rows) == table.rows
     finally:
         os.close(descriptor)
+
+
+TIMES = ["2024-02-29 12:30:00", "2024-02-29 12:30:00+00", "2024-02-29 12:30:00.5+00", "2024-02-29 12:30:00-03"]
+ODD_TIMES = ["2024-02-29", "20240229 123000.123+00", "2024-02-29T12:30:00Z", "0001-01-01 00:00:00.123"]
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.none() | st.sampled_from(TIMES + ODD_TIMES), max_size=3), st.lists(st.none() | st.just("2024-02-29")))
+def test_times_and_dates_that_are_only_printed_are_printed_the_same(
+    times: list[str | None], dates: list[str | None]
+) -> None:
+    for kind, texts in (("texts of times", times), ("texts of dates", dates)):
+        column = column_of(kind, tuple(texts))
+        found = column.iso_texts()
+        assert found is None or list(found) == [None if value is None else value.isoformat() for value in column.values()]
+
+
+@pytest.mark.parametrize("text", ["2024-02-29 12:30:00", "2024-02-29 12:30:00+00"])
+def test_times_of_the_usual_layout_are_printed_from_their_texts(text: str) -> None:
+    assert column_of("texts of times", (text, None, text)).iso_texts() is not None
 
 
 @pytest.mark.parametrize("size", [1, 7, BATCH_ROWS, BATCH_ROWS + 1, 3 * BATCH_ROWS + 5])

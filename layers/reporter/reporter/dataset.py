@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timezone, tzinfo
 from decimal import Decimal
+from functools import partial
 from itertools import chain, pairwise, repeat
 from pathlib import Path
 from typing import Any
@@ -175,7 +176,7 @@ def read_exactly(descriptor: int, start: int, end: int) -> bytes:
 
 def column_of(kind: str, content: Any) -> Column:
     """An encoded column for whoever prints or computes."""
-    return Column(content, _DECODERS[kind], digits=kind == "texts of decimals")
+    return Column(content, _DECODERS[kind], digits=kind == "texts of decimals", iso=_ISO.get(kind))
 
 
 def data_for_template(
@@ -292,3 +293,29 @@ _DECODERS: Mapping[str, Callable[[Any], Iterable[Any]]] = {
     "no zone": lambda states: map(_datetime, states),
     "pickled": pickle.loads,
 }
+_DAY, _CLOCK = ((4, "-"), (7, "-")), ((10, " "), (13, ":"), (16, ":"))
+_LAYOUTS: Mapping[str, Mapping[int, tuple[tuple[int, str], ...]]] = {
+    "texts of dates": {10: _DAY},
+    "texts of times": {19: _DAY + _CLOCK, 22: (*_DAY, *_CLOCK, (19, "+"), (20, "0"), (21, "0"))},
+}
+"""How PostgreSQL writes dates, times, and moments in UTC: length → marks, by their positions."""
+
+
+def _iso_texts(kind: str, texts: Sequence[str | None]) -> Sequence[str | None] | None:
+    """What ``isoformat`` says of each, by rewriting them all at once; None where they are not all of one known layout.
+
+    That they are dates and times is known already.
+    """
+    known = [text for text in texts if text is not None]
+    lengths = set(map(len, known))
+    marks = _LAYOUTS[kind].get(lengths.pop()) if len(lengths) == 1 else None
+    if marks is None:
+        return None
+    width, together = len(known[0]), "".join(known)
+    if any(together[at::width] != mark * len(known) for at, mark in marks):
+        return None
+    found = iter("\n".join(known).replace(" ", "T").replace("+00", "+00:00").split("\n"))
+    return list(found) if len(known) == len(texts) else [None if text is None else next(found) for text in texts]
+
+
+_ISO = {kind: partial(_iso_texts, kind) for kind in _LAYOUTS}

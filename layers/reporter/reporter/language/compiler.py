@@ -3,7 +3,7 @@
 Nothing is folded at compile time, no Python attribute of a value is ever looked up, and numbers stay exact.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from io import StringIO
 
 from jinja2 import nodes
@@ -48,6 +48,8 @@ _MEMBERS = {
 }
 MAX_JOINED = 64
 """So many texts and values become one piece; more would hold too much at once."""
+MAX_CONDITIONS = 3
+"""So many conditions inside or after one another are part of one piece: Python limits how deep brackets may nest."""
 
 
 class TemplateCompiler(CodeGenerator):
@@ -82,26 +84,51 @@ class TemplateCompiler(CodeGenerator):
 
     # -- printing -------------------------------------------------------------------------------------------------
 
-    def visit_Output(self, node: nodes.Output, frame: Frame) -> None:  # noqa: N802
-        """Text and values that follow one another are one piece. Nothing is folded: that would mean running it."""
-        for start in range(0, len(node.nodes), MAX_JOINED):
-            pieces = node.nodes[start : start + MAX_JOINED]
-            opening = "yield " if frame.buffer is None else f"{frame.buffer}.append("
-            alone = len(pieces) == 1
-            self.writeline(opening + ("" if alone else '"".join(('), pieces[0])
-            self.indent()
-            for piece in pieces:
-                if not alone:
-                    self.newline(piece)
-                self._write_piece(piece, frame)
-                self.write("" if alone else ",")
-            self.outdent()
-            self.write(("" if alone else "))") + ("" if frame.buffer is None else ")"))
+    def blockvisit(self, body: Iterable[nodes.Node], frame: Frame) -> None:
+        """Text and values that follow one another are one piece, whatever conditions stand around some of them."""
+        waiting: list[nodes.Node] = []
+        for node in body:
+            pieces = _pieces_of(node)
+            if pieces is None:
+                self._write_pieces(waiting, frame)
+                waiting = []
+                super().blockvisit([node], frame)
+            else:
+                waiting.extend(pieces)
+        self._write_pieces(waiting, frame)
 
-    def _write_piece(self, node: nodes.Expr, frame: Frame) -> None:
+    def _write_pieces(self, pieces: Sequence[nodes.Node], frame: Frame) -> None:
+        for start in range(0, len(pieces), MAX_JOINED):
+            some = pieces[start : start + MAX_JOINED]
+            self.writeline("yield " if frame.buffer is None else f"{frame.buffer}.append(", some[0])
+            self._write_joined(some, frame)
+            self.write("" if frame.buffer is None else ")")
+
+    def _write_joined(self, pieces: Sequence[nodes.Node], frame: Frame) -> None:
+        """Nothing is folded: that would mean running it."""
+        self.write('"".join((')
+        self.indent()
+        for piece in pieces:
+            self.newline(piece)
+            self._write_piece(piece, frame)
+            self.write(",")
+        self.outdent()
+        self.write("))")
+
+    def _write_piece(self, node: nodes.Node, frame: Frame) -> None:
         place = getattr(node, "place", "plain") if getattr(node, "escaped", True) else "raw"
         if isinstance(node, nodes.TemplateData):
             self.write(repr(node.data))
+        elif isinstance(node, nodes.If):
+            for branch in (node, *node.elif_):
+                self.write("(")
+                self._write_joined(_pieces_of_all(branch.body) or [], frame)
+                self.newline(branch.test)
+                self.write(" if ")
+                self.visit(branch.test, frame)
+                self.write(" else ")
+            self._write_joined(_pieces_of_all(node.else_) or [], frame)
+            self.write(")" * (1 + len(node.elif_)))
         elif hasattr(node, "slot"):
             self.visit(node, frame)
         else:
@@ -317,6 +344,28 @@ class TemplateCompiler(CodeGenerator):
         self.visit(condition, frame)
         self.write(f", {int(node.lineno)}))")
         self._row_variables.pop()
+
+
+def _pieces_of(node: nodes.Node, depth: int = 0) -> list[nodes.Node] | None:
+    """What a statement prints, where printing is all it does, and not too much of it."""
+    if isinstance(node, nodes.Output):
+        return [*node.nodes]
+    if isinstance(node, nodes.If) and depth < MAX_CONDITIONS and len(node.elif_) < MAX_CONDITIONS:
+        bodies = [branch.body for branch in (node, *node.elif_)] + [node.else_]
+        if all(_pieces_of_all(body, depth + 1) is not None for body in bodies):
+            return [node]
+    return None
+
+
+def _pieces_of_all(body: Sequence[nodes.Node], depth: int = 0) -> list[nodes.Node] | None:
+    """The same of several statements; None also where that would hold too much at once."""
+    found: list[nodes.Node] = []
+    for node in body:
+        pieces = _pieces_of(node, depth)
+        if pieces is None or len(found) + len(pieces) > MAX_JOINED // 4:
+            return None
+        found.extend(pieces)
+    return found
 
 
 def _choices_of_loop(node: nodes.Filter) -> list[Choice]:

@@ -241,19 +241,20 @@ def _csv_printers(delimiter: str, formula_guard: bool) -> dict[str, Printer]:
 
         return other
 
-    def at_once(of_text: Callable[[str], str]) -> Callable[[Sequence[str]], Sequence[str]]:
-        def many(texts: Sequence[str]) -> Sequence[str]:
-            if special.search(_whole(SEPARATOR.join(texts))) or (
-                formula_guard and not {text[:1] for text in texts} <= HARMLESS_STARTS
-            ):
-                return list(map(of_text, texts))
-            return texts
+    def many(texts: Sequence[str]) -> Sequence[str]:
+        quotes = special.search(_whole(SEPARATOR.join(texts)))
+        if formula_guard:
+            texts = [text if text[:1] in HARMLESS_STARTS else guarded(text) for text in texts]
+        if quotes:
+            return ['"' + text.replace('"', '""') + '"' if special.search(text) else text for text in texts]
+        return texts
 
-        return many
+    def many_quoted(texts: Sequence[str]) -> Sequence[str]:
+        return list(map(quoted, texts))
 
     return {
-        "plain": _printer(outside, numbers_pass(outside), many=at_once(outside)),
-        "quoted": _printer(quoted, numbers_pass(quoted), many=at_once(quoted)),
+        "plain": _printer(outside, numbers_pass(outside), many=many),
+        "quoted": _printer(quoted, numbers_pass(quoted), many=many_quoted),
     }
 
 

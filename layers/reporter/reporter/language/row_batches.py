@@ -92,6 +92,9 @@ def print_column(column: Column, printer: Printer) -> Sequence[str] | None:
                 return made
         if column.digits:
             return _decimals(column, printer)
+        if printer.many is not None and (texts := column.iso_texts()) is not None:
+            null = printer.one(None)
+            return printer.many([null if text is None else text for text in texts])
         return _values(column.values(), printer)
     except (TemplateValueError, ValueError):
         return None

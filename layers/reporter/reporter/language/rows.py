@@ -78,10 +78,18 @@ class Column:
     what is only printed never becomes a decimal.
     """
 
-    __slots__ = ("_content", "_decode", "_values", "digits")
+    __slots__ = ("_content", "_decode", "_iso", "_values", "digits")
 
-    def __init__(self, content: Any, decode: Callable[[Any], Iterable[Any]] | None = None, *, digits: bool = False) -> None:
+    def __init__(
+        self,
+        content: Any,
+        decode: Callable[[Any], Iterable[Any]] | None = None,
+        *,
+        digits: bool = False,
+        iso: Callable[[Any], Sequence[str | None] | None] | None = None,
+    ) -> None:
         self._content = content
+        self._iso = iso
         self._decode = decode
         self._values: Sequence[Any] | None = content if decode is None else None
         self.digits = digits
@@ -98,11 +106,15 @@ class Column:
         texts: Sequence[str | None] = self._content
         return texts
 
+    def iso_texts(self) -> Sequence[str | None] | None:
+        """Of a column of dates or times, where that takes no more than looking at their texts."""
+        return None if self._iso is None else self._iso(self._content)
+
     def only(self, wanted: Sequence[bool]) -> "Column":
         """The column of the rows that are wanted."""
         if isinstance(self._content, bytes):
             return Column(list(compress(self.values(), wanted)))
-        return Column(list(compress(self._content, wanted)), self._decode, digits=self.digits)
+        return Column(list(compress(self._content, wanted)), self._decode, digits=self.digits, iso=self._iso)
 
 
 class Rows(ABC):
