@@ -24,7 +24,7 @@ BUDGETS = {
 """Door → how many modules it may import. Raise one knowingly: each hundred are some 60 ms of a cold start."""
 RENDERING = frozenset({"templates", "preview", "worker"})
 """Doors that read templates."""
-NEVER = frozenset({"psycopg", "lxml", "openpyxl", "xlsxwriter", "numpy", "plutoprint", "multipart"})
+NEVER = frozenset({"psycopg", "arro3", "lxml", "openpyxl", "xlsxwriter", "numpy", "plutoprint", "multipart"})
 """What is imported at its first use, by whoever gets that far."""
 ONLY_RENDERING = frozenset({"jinja2", "markupsafe", "reporter.language.parser", "reporter.renderer", "reporter.dataset"})
 _PROGRAM = """

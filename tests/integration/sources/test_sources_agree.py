@@ -9,6 +9,7 @@ from typing import Any
 import moto
 import psycopg
 import pytest
+from arro3.core import DataType
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from reporter.conditions import matches
@@ -16,7 +17,17 @@ from reporter.row_filters import resolve
 from reporter.schema import ColumnType, SourceSchema
 
 from local.postgresql import EmbeddedPostgres
-from tests.tables import create_table, csv_text, files_entry, json_lines, opened, postgresql_entry, put_file, rows_of
+from tests.tables import (
+    create_table,
+    csv_text,
+    files_entry,
+    json_lines,
+    opened,
+    parquet_file,
+    postgresql_entry,
+    put_file,
+    rows_of,
+)
 
 KINDS: dict[str, ColumnType] = {
     "id": "integer",
@@ -43,6 +54,8 @@ DATABASE_TYPES = {
     "single": "real",
     "made": "timestamp",
 }
+TYPES = {"rate": DataType.float64(), "single": DataType.float32(), "amount": DataType.decimal128(38, 7)}
+"""How these lie in the Parquet file."""
 NAMES = [
     "a",
     "A",
@@ -164,6 +177,7 @@ def test_all_sources_keep_the_same_rows(
     create_table(connection, "agree.t", DATABASE_TYPES, numbered)  # type: ignore[arg-type]
     put_file("agree.csv", csv_text(KINDS, numbered))
     put_file("agree.jsonl", json_lines(KINDS, numbered))
+    put_file("agree.parquet", parquet_file(KINDS, numbered, TYPES, max_row_group_size=3))
     database = opened(postgresql_entry(postgres, schemas=["agree"]))
     found = database.discover("")
     assert dict(found.tables["agree.t"]) == KINDS
@@ -173,7 +187,7 @@ def test_all_sources_keep_the_same_rows(
         expected = [row["id"] for row in numbered if matches(conditions, row.get)]
         shown = json.dumps(wanted, default=str)
         assert sorted(row[0] for row in rows_of(database, "t", ["id"], wanted, found)) == expected, shown
-        for name in ("agree.csv", "agree.jsonl"):
+        for name in ("agree.csv", "agree.jsonl", "agree.parquet"):
             source = opened(files_entry({"t": name}))
             assert [row[0] for row in rows_of(source, "t", ["id"], wanted, declared)] == expected, (name, shown)
 
@@ -187,10 +201,11 @@ def test_all_sources_deliver_the_same_values(
     create_table(connection, "agree.t", DATABASE_TYPES, numbered)  # type: ignore[arg-type]
     put_file("agree.csv", csv_text(KINDS, numbered))
     put_file("agree.jsonl", json_lines(KINDS, numbered))
+    put_file("agree.parquet", parquet_file(KINDS, numbered, TYPES))
     database = opened(postgresql_entry(postgres, schemas=["agree"]))
     columns = list(KINDS)
     expected = [tuple(row[name] for name in columns) for row in numbered]
     assert sorted(rows_of(database, "t", columns), key=lambda row: row[0]) == expected
     declared = SourceSchema("s", {"t": KINDS})
-    for name in ("agree.csv", "agree.jsonl"):
+    for name in ("agree.csv", "agree.jsonl", "agree.parquet"):
         assert rows_of(opened(files_entry({"t": name})), "t", columns, None, declared) == expected

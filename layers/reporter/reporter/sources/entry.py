@@ -16,7 +16,7 @@ MAX_ENTRY_BYTES = 4096
 ORGANIZATION_MARK = "{organization}"
 OWN_PREFIX = "sources/"
 """Where files lie in the project's own bucket: away from documents and templates."""
-FORMATS: Mapping[str, str] = {"csv": "csv", "jsonl": "jsonl", "ndjson": "jsonl"}
+FORMATS: Mapping[str, str] = {"csv": "csv", "jsonl": "jsonl", "ndjson": "jsonl", "parquet": "parquet"}
 """Ending of a file's name → format."""
 SCOPE_TYPES = frozenset({"uuid", "text"})
 
@@ -260,7 +260,7 @@ def _file(table: str, value: Any, prefix: str) -> Mapping[str, str]:
     key = _key(prefix + _text(file.get("key"), f"{place}.key"), f"{place}.key")
     kind = FORMATS.get(str(file.get("format") or key.rpartition(".")[2]).lower())
     if kind is None:
-        raise EntryError(f"{place}.format must be csv or jsonl")
+        raise EntryError(f"{place}.format must be csv, jsonl or parquet")
     delimiter = file.get("delimiter", ",")
     if delimiter not in {",", ";", "|", "\t"}:
         raise EntryError(f"{place}.delimiter must be a comma, semicolon, bar or tab")

@@ -1,34 +1,27 @@
-"""Files on S3: CSV with a header and JSON Lines, streamed, typed by the schema, filtered row by row.
+"""Files on S3: CSV with a header and JSON Lines, streamed, typed by the schema, filtered row by row; and Parquet.
 
 A report reads one version of each object, and all of it: a body that ends early is an error.
 """
 
-import io
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import Any
-
-from botocore.exceptions import BotoCoreError, ClientError
-from urllib3.exceptions import HTTPError
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from typing import TYPE_CHECKING, Any, TextIO
 
 from reporter.conditions import Condition, RowTest
 from reporter.dataset import BATCH_ROWS, Batch
 from reporter.deadline import Deadline
-from reporter.errors import ReportFailure, SourceUnavailable
+from reporter.errors import ReportFailure
 from reporter.schema import ColumnType, SourceSchema
 from reporter.sources.entry import ORGANIZATION_MARK, SourceEntry
 from reporter.sources.file_formats import FORMATS, FileFormat, UnfitFile
+from reporter.sources.objects import MissingFile, Objects
 from reporter.sources.reading import Surroundings
+
+if TYPE_CHECKING:
+    from reporter.sources.parquet import Parquet
 
 SNIFFED_ROWS = 1000
 """How many rows a type is guessed from where no schema is declared."""
-BUFFER_BYTES = 1 << 18
-_MISSING = frozenset({"NoSuchKey", "NoSuchVersion", "404", "AccessDenied", "403"})
-"""Without the right to list a bucket, S3 says of a missing object that access is denied."""
-
-
-class MissingFile(ReportFailure):
-    """A table's object is not there."""
 
 
 class FilesSource:
@@ -60,13 +53,14 @@ class FilesSnapshot:
 
     def __init__(self, entry: SourceEntry, surroundings: Surroundings, deadline: Deadline) -> None:
         self._entry = entry
-        self._deadline = deadline
-        self._client = surroundings.client("s3")
-        self._bucket = entry.connection["bucket"] or surroundings.bucket
-        self._pinned: dict[str, dict[str, str]] = {}
+        bucket = entry.connection["bucket"] or surroundings.bucket
+        self._objects = Objects(entry.id, surroundings.client("s3"), bucket, deadline)
 
     def sniff(self, table: str, organization_id: str) -> Mapping[str, ColumnType]:
         """The columns and types that the first rows show."""
+        if self._is_parquet(table):
+            with self._named(table):
+                return self._parquet(table, organization_id).columns()
         kind = self._format(table)
         with self._text(table, organization_id) as text, self._named(table):
             return kind.sniff(text, SNIFFED_ROWS)
@@ -81,9 +75,13 @@ class FilesSnapshot:
     ) -> Iterator[Batch]:
         """See ``reading.Snapshot``."""
         kinds = schema.tables[table]
-        scope = self._entry.scope_conditions(table, kinds, organization_id)
-        test = RowTest((*scope, *conditions))
-        tested = {condition.column: None for condition in (*scope, *conditions)}
+        wanted = (*self._entry.scope_conditions(table, kinds, organization_id), *conditions)
+        if self._is_parquet(table):
+            with self._named(table):
+                yield from self._parquet(table, organization_id).rows(columns, kinds, wanted)
+            return
+        test = RowTest(wanted)
+        tested = {condition.column: None for condition in wanted}
         others = [name for name in columns if name not in tested]
         batch: list[tuple[Any, ...]] = []
         with self._text(table, organization_id) as text, self._named(table):
@@ -103,32 +101,19 @@ class FilesSnapshot:
         file = self._entry.connection["tables"][table]
         return FORMATS[file["format"]](file["delimiter"])
 
-    @contextmanager
-    def _text(self, table: str, organization_id: str) -> Iterator[io.TextIOWrapper]:
-        key = self._entry.connection["tables"][table]["key"].replace(ORGANIZATION_MARK, organization_id)
-        try:
-            answer = self._client.get_object(Bucket=self._bucket, Key=key, **self._pinned.get(key, {}))
-        except ClientError as error:
-            code = str(error.response.get("Error", {}).get("Code", ""))
-            if code in _MISSING:
-                message = f"data source {self._entry.id}: the file of table {table} is not there"
-                raise MissingFile("SOURCE_CHANGED", message) from None
-            if code in {"PreconditionFailed", "412"}:
-                raise SourceUnavailable(self._entry.id, "a file changed while it was read", dead=False) from None
-            raise SourceUnavailable(self._entry.id, "S3 does not answer") from None
-        except BotoCoreError:
-            raise SourceUnavailable(self._entry.id, "S3 does not answer") from None
-        version = answer.get("VersionId")
-        pin = {"VersionId": version} if version and version != "null" else {"IfMatch": answer["ETag"]}
-        self._pinned.setdefault(key, pin)
-        body = WholeBody(answer["Body"], answer["ContentLength"], self._deadline, self._broken_off)
-        try:
-            yield io.TextIOWrapper(io.BufferedReader(body, BUFFER_BYTES), encoding="utf-8-sig", newline="")
-        finally:
-            answer["Body"].close()
+    def _text(self, table: str, organization_id: str) -> AbstractContextManager[TextIO]:
+        return self._objects.text(self._key(table, organization_id), table)
 
-    def _broken_off(self) -> SourceUnavailable:
-        return SourceUnavailable(self._entry.id, "a file broke off while it was read")
+    def _parquet(self, table: str, organization_id: str) -> "Parquet":
+        from reporter.sources.parquet import Parquet
+
+        return Parquet(*self._objects.ranges(self._key(table, organization_id), table))
+
+    def _is_parquet(self, table: str) -> bool:
+        return bool(self._entry.connection["tables"][table]["format"] == "parquet")
+
+    def _key(self, table: str, organization_id: str) -> str:
+        return str(self._entry.connection["tables"][table]["key"]).replace(ORGANIZATION_MARK, organization_id)
 
     @contextmanager
     def _named(self, table: str) -> Iterator[None]:
@@ -141,30 +126,3 @@ class FilesSnapshot:
         except UnicodeDecodeError:
             message = f"data source {self._entry.id}, table {table}: the file is not UTF-8"
             raise ReportFailure("SOURCE_VALUE", message) from None
-
-
-class WholeBody(io.RawIOBase):
-    """A body that is read to its promised length by the deadline, or raises ``broken_off()`` or REPORT_TIMEOUT."""
-
-    def __init__(self, body: Any, length: int, deadline: Deadline, broken_off: Callable[[], Exception]) -> None:
-        self._body = body
-        self._left = length
-        self._deadline = deadline
-        self._broken_off = broken_off
-
-    def readable(self) -> bool:
-        """It is."""
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        """As ``io.RawIOBase``."""
-        self._deadline.check()
-        try:
-            data = self._body.read(len(buffer))
-        except (BotoCoreError, ClientError, HTTPError, OSError):
-            raise self._broken_off() from None
-        self._left -= len(data)
-        if self._left < 0 or (not data and self._left):
-            raise self._broken_off()
-        buffer[: len(data)] = data
-        return len(data)
