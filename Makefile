@@ -7,7 +7,7 @@ RUNTIME ?= python3.13
 PIP := -m pip install --quiet --disable-pip-version-check
 PATHS := PYTHONPATH=layers/reporter:layers/pdf:.
 
-.PHONY: help demo up down token logs check lint types contracts validate test soak build bench bench-peers check-office clean
+.PHONY: help demo up down token logs check lint types contracts validate test soak build bench bench-workbooks bench-peers check-office clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -72,6 +72,10 @@ build: .venv-sam/ready ## What sam deploy ships, bytecode included (RUNTIME=pyth
 
 bench: $(READY) ## The performance tables, ours beside the same by hand (BENCH="--runs 1 --rows 1000 10000 render": less)
 	@$(PATHS) $(BIN)/python -m benchmarks $(BENCH)
+
+bench-workbooks: .venv/ready ## Workbooks beside the same by hand, exceljs and carbone (from npm)
+	@cd benchmarks/peers && npm install --no-audit --no-fund --ignore-scripts --silent
+	@$(PATHS) $(BIN)/python -m benchmarks.workbooks peers
 
 bench-peers: .venv/ready ## The same rows through carbone and jsreport, installed from npm for this alone
 	@cd benchmarks/peers && npm install --no-audit --no-fund --ignore-scripts --silent

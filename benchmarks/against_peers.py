@@ -32,7 +32,7 @@ SIZES = (1_000, 10_000, 100_000, 1_000_000)
 HEAP_MEGABYTES = 8192
 
 
-def _prepared(server: EmbeddedPostgres, rows: int, folder: Path) -> None:
+def prepared(server: EmbeddedPostgres, rows: int, folder: Path) -> None:
     """The rows twice: as the spool with ``table.json``, and as ``rows.json``."""
     table = spooled(server.dsn(load(server, rows)), folder)
     (folder / "table.json").write_text(json.dumps(asdict(table)))
@@ -82,7 +82,7 @@ def compared(server: EmbeddedPostgres, rows: int, runs: int) -> dict[str, dict[s
     found: dict[str, dict[str, Measure]] = {}
     with tempfile.TemporaryDirectory(prefix="reporter-peers-") as name:
         folder = Path(name)
-        _prepared(server, rows, folder)
+        prepared(server, rows, folder)
         for output_format in FORMATS:
             measures: dict[str, list[Measure]] = {contender: [] for contender in ("ours", *NAMES)}
             for _run in range(runs):
