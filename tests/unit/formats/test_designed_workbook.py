@@ -90,6 +90,28 @@ def with_shared_strings(template: bytes) -> bytes:
     return zipped({**{name: text.encode() for name, text in parts.items()}, **others})
 
 
+def with_picture(cells: dict[str, Any], place: str) -> bytes:
+    book = designed(cells)
+    chart = BarChart()
+    chart.add_data(Reference(book.worksheets[0], min_col=1, min_row=1, max_row=1))
+    book.worksheets[0].add_chart(chart, place)
+    return saved(book)
+
+
+def with_table(cells: dict[str, Any]) -> bytes:
+    book = designed(cells)
+    book.worksheets[0].add_table(Table(displayName="T", ref="A1:B2"))
+    return saved(book)
+
+
+def with_validation(formula: str) -> bytes:
+    book = designed({"A1": "x"}, {**SIMPLE, "name": "Later"}, {"name": "{% for r in s.t %}{{ r.name }}", "A1": "x"})
+    validation = DataValidation(type="list", formula1=formula)
+    validation.add("B1")
+    book.worksheets[0].add_data_validation(validation)
+    return saved(book)
+
+
 def zipped(parts: dict[str, bytes]) -> bytes:
     stream = io.BytesIO()
     with ZipFile(stream, "w", ZIP_DEFLATED) as archive:
@@ -357,6 +379,12 @@ def test_sheets_repeat_by_a_tag_in_their_name(path: Path) -> None:
     assert made(path, book, []).sheetnames == ["First", "last"]
 
 
+def test_a_validation_may_look_at_a_later_sheet(path: Path) -> None:
+    filled(path, with_validation("Later!$A$3:$A$3"))
+    (validated,) = with_openpyxl(path)["Data"].data_validations.dataValidation
+    assert validated.formula1 == "Later!$A$2:$A$4"
+
+
 @pytest.mark.parametrize("kept_in", [saved, lambda book: with_shared_strings(saved(book))], ids=["cells", "shared strings"])
 def test_no_template_shows_in_the_document(path: Path, kept_in: Any) -> None:
     filled(path, kept_in(designed({**SIMPLE, "A6": "kept", "C3": "{{ r.name }} <&> _x0041_"})))
@@ -482,6 +510,11 @@ SPREADSHEET = "application/vnd.openxmlformats-officedocument.spreadsheetml."
         (with_sheet("<oleObjects/>"), "embedded objects"),
         (with_sheet("<controls/>"), "controls"),
         (with_sheet("<scenarios/>"), "scenarios"),
+        (with_sheet("<x:AlternateContent xmlns:x='u'><controls/></x:AlternateContent>"), "controls"),
+        (with_picture(SIMPLE, "C3"), "sheet Data: a picture or chart stands in row 3, which repeats"),
+        (with_table({"name": "{{ s.t.0.name }}", "A1": "a", "B1": "b"}), "a table cannot be in a sheet that repeats"),
+        (with_validation("'{% for r in s.t %}{{ r.name }}'!$A$1"), "whose name a template makes"),
+        (with_validation("[1]Other!$A$1"), "dataValidations cannot be kept: it refers to another workbook"),
     ],
 )
 def test_what_cannot_be_kept_is_refused_and_never_dropped(template: bytes, said: str) -> None:

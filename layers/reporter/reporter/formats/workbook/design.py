@@ -93,6 +93,8 @@ class Design:
         for index, sheet in enumerate(self.sheets):
             for row, column, reference in sheet.references:
                 self._check_reference(index, row, column, reference)
+            self._check_tail(index, sheet)
+            self._check_related(sheet)
 
     def named(self, line: int | None) -> str:
         """``sheet X, cell B5: `` for a line of the text."""
@@ -164,6 +166,34 @@ class Design:
         below = last > row or plan.scope(row, last, fixed=reference.fixed[1]) != plan.scope(row, last, fixed=False)
         if target > index or (target == index and below):
             self.looks_ahead = True
+
+    def _check_tail(self, index: int, sheet: SheetDesign) -> None:
+        """Conditional formats and validations may look at other sheets, too."""
+        for element in sheet.tail:
+            for formula in (e.text for e in element.all("formula", "formula1", "formula2", "f")):
+                try:
+                    found = list(all_references(formulas.pieces_of(formula)))
+                except formulas.UnknownReference as error:
+                    raise refuse(f"sheet {sheet.name}: a formula of its {element.name} cannot be kept: {error}") from None
+                for reference in found:
+                    if reference.sheet is not None:
+                        self._check_reference(index, 1, 1, reference)
+
+    def _check_related(self, sheet: SheetDesign) -> None:
+        for relation in sheet.relations.values():
+            if relation.kind == "table" and sheet.repeated:
+                raise refuse(
+                    f"sheet {sheet.name}: a table cannot be in a sheet that repeats, as its name can exist only once"
+                )
+            if relation.kind != "drawing":
+                continue
+            for anchor in self.package.xml(relation.target).children:
+                start = anchor.child("from")
+                row = start.child("row") if start is not None else None
+                number = int(row.text) + 1 if row is not None and row.text.strip().isdigit() else 0
+                if sheet.plan.loop_around(number, number) is not None:
+                    message = f"a picture or chart stands in row {number}, which repeats; put it above or below"
+                    raise refuse(f"sheet {sheet.name}: {message}", max(number, 1))
 
 
 def _relation_id(element: Element) -> str:

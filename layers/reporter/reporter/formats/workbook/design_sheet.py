@@ -314,8 +314,9 @@ class SheetReader:
 
     def _check_tail(self, tail: Sequence[Element]) -> None:
         for element in tail:
-            if element.name in _REFUSED:
-                raise refuse(f"sheet {self._name}: {_REFUSED[element.name]} cannot be kept")
+            for found in (element, *element.all_elements()):
+                if found.name in _REFUSED:
+                    raise refuse(f"sheet {self._name}: {_REFUSED[found.name]} cannot be kept")
             if element.name == "headerFooter" and any(MARKS.search(child.text) for child in element.children):
                 raise refuse(f"sheet {self._name}: headers and footers cannot hold tags")
 

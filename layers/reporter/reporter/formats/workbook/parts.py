@@ -57,6 +57,9 @@ def styles() -> str:
     )
 
 
+_VIEW = "<bookViews><workbookView/></bookViews>"
+
+
 def workbook(names: Sequence[str], filters: Sequence[str | None]) -> str:
     """``xl/workbook.xml``. ``filters``: for each sheet the absolute range that is filtered, if any."""
     sheets = "".join(
@@ -70,7 +73,7 @@ def workbook(names: Sequence[str], filters: Sequence[str | None]) -> str:
         if area
     )
     defined = f"<definedNames>{hidden}</definedNames>" if hidden else ""
-    return f'{HEAD}<workbook xmlns="{MAIN}" xmlns:r="{RELATIONS}"><sheets>{sheets}</sheets>{defined}</workbook>'
+    return f'{HEAD}<workbook xmlns="{MAIN}" xmlns:r="{RELATIONS}">{_VIEW}<sheets>{sheets}</sheets>{defined}</workbook>'
 
 
 def _text(text: str) -> str:

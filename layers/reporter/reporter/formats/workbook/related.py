@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from reporter.formats.workbook import formulas
 from reporter.formats.workbook.archive import Archive
+from reporter.formats.workbook.cells import MOST_ROWS
 from reporter.formats.workbook.design import Design
 from reporter.formats.workbook.design_sheet import MAIN
 from reporter.formats.workbook.layout import Layout, Plan
@@ -17,7 +18,10 @@ _CONTENT_TYPES = "http://schemas.openxmlformats.org/package/2006/content-types"
 _RELATIONS = "http://schemas.openxmlformats.org/package/2006/relationships"
 _WORKSHEET = "http://schemas.openxmlformats.org/officeDocument/2006/relationships/worksheet"
 _ID = re.compile(rb"(\s[A-Za-z0-9]+:id\s*=\s*)(?:\"[^\"]*\"|'[^']*')")
-_OWN_COPY = ("drawing", "chart", "table", "chartUserShapes", "chartStyle", "chartColorStyle")
+_OWN_COPY = (
+    *("drawing", "chart", "table", "chartUserShapes", "chartStyle", "chartColorStyle"),
+    *("printerSettings", "vmlDrawing"),
+)
 _CACHES = ("numCache", "strCache", "multiLvlStrCache")
 
 
@@ -249,7 +253,8 @@ def _moved_drawing(content: bytes, root: Element, instance: Instance) -> bytes:
 
 def _row(row: int, instance: Instance) -> int:
     """Where a row, both counted from 0, went."""
-    found = instance.layout.rows(row + 1, row + 1)
+    layout = instance.layout
+    found = layout.rows(row + 1, row + 1) or layout.rows(row + 1, MOST_ROWS)
     return row if found is None else found[0] - 1
 
 
