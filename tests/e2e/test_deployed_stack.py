@@ -12,6 +12,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from pypdfium2 import PdfDocument  # type: ignore[import-untyped]
 
 from local.__main__ import SAMPLES
 from local.api import Api
@@ -57,6 +58,20 @@ def test_a_balance_agrees_with_the_database_to_the_cent(deployed: tuple[Running,
     [(total,)] = query(deployed, "SELECT sum(available) FROM balance WHERE organization_id = %s")
     assert exported["balance"] == total
     assert len(exported["accounts"]) == ledger.ACCOUNTS
+
+
+def test_a_statement_in_pdf_comes_from_a_queue_and_a_function_of_its_own(
+    deployed: tuple[Running, EmbeddedPostgres], api: Api
+) -> None:
+    conditions = {"created_at": {"between": ["2024-01-01", "2024-01-02"]}}
+    content = report_of(api, "account_statement", {"midaz_transaction": {"operation": conditions}})
+    amounts = query(deployed, "SELECT amount FROM operation WHERE organization_id = %s AND created_at < '2024-01-03'")
+    with PdfDocument(content) as document:
+        pages = [page.get_textpage().get_text_range() for page in document]
+    assert all(f"página {number} de {len(pages)}" in page for number, page in enumerate(pages, start=1))
+    shown = {word.removeprefix("-") for page in pages for word in page.split()}
+    assert {f"{amount:,.2f}".translate(str.maketrans(",.", ".,")) for (amount,) in amounts} <= shown
+    assert amounts
 
 
 def test_fifty_posts_at_once_with_one_key_make_one_report(deployed: tuple[Running, EmbeddedPostgres], api: Api) -> None:

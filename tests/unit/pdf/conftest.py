@@ -64,7 +64,11 @@ def pdf(renderer: Renderer, tmp_path: Path) -> Making:
     count = 0
 
     def making(
-        template: str, rows: Sequence[tuple[Any, ...]] = (), columns: Sequence[str] = ("a", "b"), now: datetime = NOW
+        template: str,
+        rows: Sequence[tuple[Any, ...]] = (),
+        columns: Sequence[str] = ("a", "b"),
+        now: datetime = NOW,
+        seconds: float | None = None,
     ) -> Made:
         nonlocal count
         count += 1
@@ -72,6 +76,7 @@ def pdf(renderer: Renderer, tmp_path: Path) -> Making:
         folder.mkdir()
         writer = SpoolWriter(folder, 10**9, 10**9)
         writer.write("erp", "t", columns, [rows])
-        return Made(renderer.render(Job(template, "PDF", {"erp": {"t": "t"}}, writer.tables, now), folder))
+        job = Job(template, "PDF", {"erp": {"t": "t"}}, writer.tables, now)
+        return Made(renderer.render(job, folder, seconds=seconds))
 
     return making

@@ -2,15 +2,20 @@
 
 import io
 import json
+import sys
 from datetime import timedelta
 from decimal import Decimal
+from pathlib import Path
 
 import pikepdf
 import pypdfium2  # type: ignore[import-untyped]
 import pytest
+from reporter.errors import ReportFailure
+from reporter.formats.pdf.bookmarks import mark_headings
+from reporter.renderer.client import Job, Renderer
 
 from local.fonts import FOLDER, covered
-from tests.unit.pdf.conftest import NOW, Making
+from tests.unit.pdf.conftest import LIMITS, NOW, Making
 
 STATEMENT = """<!DOCTYPE html><html lang="pt"><head><title>Extrato de São João</title>
 <meta name="author" content="Banco Ação"><meta name="description" content="Contas"><style>
@@ -172,3 +177,30 @@ def test_a_value_cannot_make_a_link_run_something(pdf: Making) -> None:
         '{% for r in erp.t %}<a href="{{ r.a }}">{{ r.b }}</a> {% endfor %}', [("javascript:x", 1), ("https://e.x/", 2)]
     )
     assert links(made.content) == {"https://e.x/"}
+
+
+def test_where_the_engine_is_missing_a_report_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in the functions without its layer."""
+    fonts = str(FOLDER.parent)
+    monkeypatch.setattr("sys.path", [path for path in sys.path if path != fonts])
+    renderer = Renderer(LIMITS)
+    try:
+        assert renderer.render(Job("x", "HTML", {}, [], NOW), tmp_path).size == 1
+        (tmp_path / "document").unlink()
+        with pytest.raises(ReportFailure) as failure:
+            renderer.render(Job("x", "PDF", {}, [], NOW), tmp_path)
+    finally:
+        renderer.close()
+    assert failure.value.code == "FORMAT_NOT_AVAILABLE"
+
+
+NO_HEADINGS = "<!-- <h1>a</h1> --><style>h1 { content: '<h1>b</h1>' }</style><h1></h1><h2> <b></b> </h2><p>h1"
+"""What only looks like headings, or has nothing to show."""
+
+
+def test_only_headings_that_a_reader_sees_are_bookmarks(pdf: Making) -> None:
+    assert mark_headings(NO_HEADINGS) == (NO_HEADINGS, [])
+    html = "<H3 class='x' ID = 'own'>A <i>b</i> &lt;c&gt;<br>d</H3><h1\nid='own'>e</h1><h2>f"
+    document = opened(pdf(NO_HEADINGS + html).content)
+    with document.open_outline() as outline:
+        assert [(item.title, item.children) for item in outline.root] == [("A b <c> d", []), ("e", [])]

@@ -62,7 +62,7 @@ PAST_A_LIMIT = {
 def test_past_a_limit_a_document_ends_with_its_error(pdf: Making, name: str) -> None:
     template, code, said = PAST_A_LIMIT[name]
     with pytest.raises(ReportFailure) as failure:
-        pdf(template if "{%" in template else verbatim(template))
+        pdf(template if "{%" in template else verbatim(template), seconds=3 if name == "time" else None)
     assert failure.value.code == code
     assert said in failure.value.message
 
@@ -94,40 +94,41 @@ def test_words_that_look_like_data_are_words(pdf: Making) -> None:
     assert (made.text, made.warnings) == (words, "")
 
 
+SECONDS = 5
 ENDS = {"TEMPLATE_TIMEOUT", "TEMPLATE_MEMORY", "TEMPLATE_OUTPUT", "TEMPLATE_RECURSION", "TEMPLATE_ERROR", "DOCUMENT_INVALID"}
 
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_whatever_a_document_holds_it_ends_and_the_next_is_made(pdf: Making, name: str) -> None:
-    """Three seconds of processor time and 256 MB are what these tests give; the contained child has no more."""
+    """Seconds and 256 MB are what these tests give; the contained child has no more."""
     begun = time.monotonic()
     made, code = None, ""
     try:
-        made = pdf(verbatim(HOSTILE[name]))
+        made = pdf(verbatim(HOSTILE[name]), seconds=SECONDS)
     except ReportFailure as failure:
         code = failure.code
     assert code in ENDS if made is None else made.content.startswith(b"%PDF-1.7")
-    assert time.monotonic() - begun < LIMITS.seconds + 10
+    assert time.monotonic() - begun < SECONDS + 10
     assert pdf("<p>next").text == "next"
 
 
-def test_a_document_is_whole_or_none_however_little_memory_there_is(tmp_path: Path) -> None:
+def test_a_document_is_whole_or_none_however_little_memory_there_is(renderer: Renderer, tmp_path: Path) -> None:
     """The engine does not tell when memory ran out: it leaves out what it could not draw."""
-    template = many_rows(3000) + image(png(300, 300)) + "<h1>end</h1>"
+    template = many_rows(1500) + image(png(300, 300)) + "<h1>end</h1>"
     whole: set[str] = set()
     codes: list[str] = []
     for megabytes in (9, 11, 13, 16, 20, 28, 256):
-        renderer = Renderer(replace(LIMITS, memory_bytes=megabytes * MB), PdfLimits())
+        # Each job takes the limits along.
+        renderer._limits = replace(LIMITS, memory_bytes=megabytes * MB)
         folder = tmp_path / str(megabytes)
         folder.mkdir()
         try:
             whole.add(renderer.render(Job(template, "PDF", {}, [], NOW), folder).sha256)
         except ReportFailure as failure:
             codes.append(failure.code)
-        finally:
-            renderer.close()
-    assert len(whole) == 1
+    renderer._limits = LIMITS
     assert set(codes) == {"TEMPLATE_MEMORY"}
+    assert len(whole) == 1
 
 
 def test_the_limits_are_the_settings(pdf: Making) -> None:
