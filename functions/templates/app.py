@@ -20,7 +20,7 @@ renderer = Renderer(
 
 from reporter.assembly import clock  # noqa: E402
 from reporter.aws.document_bucket import DocumentBucket  # noqa: E402
-from reporter.aws.http import Call, answer, created, file_answer, make_resolver  # noqa: E402
+from reporter.aws.http import Call, answer, attachment, created, file_answer, make_resolver  # noqa: E402
 from reporter.aws.idempotency import PowertoolsIdempotency  # noqa: E402
 from reporter.aws.logs import answered  # noqa: E402
 from reporter.aws.paging import page_request, read_page  # noqa: E402
@@ -85,7 +85,7 @@ def get_content(template_id: str) -> Any:
     organization, found = call.organization(), call.path_id(template_id)
     version = call.number("version", 0, lambda n: n >= 1, "TPL-0019", "a version's number")
     file = content(organization, found, version, call.query("part") or "template", ports)
-    return file_answer(file.content, file.content_type, {"Content-Disposition": f'attachment; filename="{file.name}"'})
+    return file_answer(file.content, file.content_type, {"Content-Disposition": attachment(file.name)})
 
 
 @app.patch("/v1/templates/<template_id>")

@@ -39,7 +39,7 @@ def test_a_text_comes_back_byte_for_byte(world: World, text: str) -> None:
     answer = world.call("GET", CONTENT, None, ORG)
     assert (answer.body if isinstance(answer.body, bytes) else answer.body.encode()) == text.encode()
     assert answer.headers["content-type"] == "text/plain; charset=utf-8"
-    assert answer.headers["content-disposition"] == 'attachment; filename="r.tpl"'
+    assert answer.headers["content-disposition"] == "attachment; filename=\"r.tpl\"; filename*=UTF-8''r%22%C3%A9.tpl"
     assert answer.headers["x-content-type-options"] == "nosniff"
 
 

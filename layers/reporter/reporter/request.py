@@ -13,6 +13,8 @@ from reporter.row_filters import check_operators
 UUID_PATTERN = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}", re.ASCII)
 MAX_METADATA_KEY = 100
 MAX_METADATA_TEXT = 2000
+MAX_UNKNOWN_SHOWN = 20
+MAX_NAME_SHOWN = 100
 
 
 def rfc3339(moment: datetime | None) -> str | None:
@@ -62,7 +64,7 @@ class ReportRequest:
         if not isinstance(body, Mapping):
             raise RequestError("TPL-0017", "the body must be a JSON object")
         known = {"templateId", "filters", "metadata", "timeZone", "expiresAt"}
-        if unknown := sorted(set(body) - known):
+        if unknown := sorted(name[:MAX_NAME_SHOWN] for name in set(body) - known)[:MAX_UNKNOWN_SHOWN]:
             fields = {name: FieldProblem(message="unknown member") for name in unknown}
             raise RequestError("TPL-0015", f"unknown members: {', '.join(unknown)}", fields)
         if missing := [name for name in ("templateId", "filters") if body.get(name) is None]:

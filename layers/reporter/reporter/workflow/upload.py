@@ -105,7 +105,7 @@ def remove(organization_id: str, template_id: str, ports: UploadPorts) -> None:
 
 @dataclass(frozen=True, slots=True)
 class TemplateFile:
-    """The file of one version, byte for byte as it was uploaded; the name without quotes and beyond-ASCII characters."""
+    """The file of one version, byte for byte as it was uploaded; named as it was."""
 
     name: str
     content: bytes
@@ -133,13 +133,13 @@ def content(organization_id: str, template_id: str, version: int, part: str, por
             schema_key=old.schema_key,
             schema_sha256=old.schema_sha256,
         )
-    shown = template.file_name.encode("ascii", "ignore").decode().replace('"', "")
+    name = template.file_name
     if part == "template":
-        return TemplateFile(shown, _bytes(template, ports), _content_type(template))
+        return TemplateFile(name, _bytes(template, ports), _content_type(template))
     if template.schema_key is None or template.schema_sha256 is None:
         raise RequestError("TPL-0011", "this version of the template has no XML schema")
     schema = _stored(template.schema_key, template.schema_sha256, ports)
-    return TemplateFile(f"{shown.removesuffix('.tpl')}.xsd", schema, CONTENT_TYPE)
+    return TemplateFile(f"{name.removesuffix('.tpl')}.xsd", schema, CONTENT_TYPE)
 
 
 def existing(organization_id: str, template_id: str, ports: UploadPorts) -> Template:

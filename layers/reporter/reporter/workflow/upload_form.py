@@ -101,5 +101,6 @@ def file_of(upload: Upload, output_format: str) -> tuple[bytes, str]:
 
 def _clean_name(name: str) -> str:
     """The last part of a path, without control and direction characters; it is shown, never used as a key."""
-    base = unicodedata.normalize("NFC", name).replace("\\", "/").rpartition("/")[2]
+    # First made plain: a full-width slash is none before, and one after.
+    base = unicodedata.normalize("NFKC", name).replace("\\", "/").rpartition("/")[2]
     return "".join(c for c in base if unicodedata.category(c) not in {"Cc", "Cf", "Cs"})[:MAX_FILE_NAME]
