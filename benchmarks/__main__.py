@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import spool_to_file, statements, whole_worker
+from benchmarks import accept_path, spool_to_file, statements, whole_worker
 from benchmarks.processes import Measure
 from local.postgresql import EmbeddedPostgres
 
@@ -58,7 +58,17 @@ def machine() -> str:
     return f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {processor}, {memory:.0f} GB, Python {platform.python_version()}"
 
 
-PARTS: dict[str, Callable[[Sequence[int], int], Iterator[str]]] = {"render": rendering, "joins": joins, "worker": worker}
+def accepting(sizes: Sequence[int], runs: int) -> Iterator[str]:
+    """AWS calls, units and money per report, and the accept handler's own time; sizes and runs are its own."""
+    yield from accept_path.lines()
+
+
+PARTS: dict[str, Callable[[Sequence[int], int], Iterator[str]]] = {
+    "render": rendering,
+    "joins": joins,
+    "worker": worker,
+    "accept": accepting,
+}
 
 
 def main() -> None:

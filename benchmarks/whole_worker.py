@@ -21,7 +21,7 @@ from local.postgresql import EmbeddedPostgres
 from local.shell import aws_environment
 
 BUCKET = "documents"
-TABLES = {"reports": ("organizationId", "id"), "schemas": ("source",)}
+TABLES = {"reports": ("organizationId", "id"), "schemas": ("source",), "limits": ("id",)}
 TEMPLATE = (
     ",".join(COLUMNS)
     + f"\n{{% for o in {SOURCE}.{TABLE} %}}"
@@ -69,6 +69,7 @@ def local_aws() -> Iterator[dict[str, str]]:
             "STAGE": STAGE,
             "REPORT_TABLE": "reports",
             "SCHEMA_TABLE": "schemas",
+            "LIMIT_TABLE": "limits",
             "DOCUMENT_BUCKET": BUCKET,
             "EVENT_BUS": "reporter",
             "RENDER_QUEUE_URL": queue,
