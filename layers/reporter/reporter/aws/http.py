@@ -87,6 +87,7 @@ def answer(status: int, body: Any, headers: Mapping[str, str] | None = None) -> 
 
 def attachment(name: str) -> str:
     """A ``Content-Disposition`` by RFC 6266: the name in ASCII for old clients, and as it is for the others."""
+    name = "".join(filter(str.isprintable, name))
     plain = re.sub(r"[^ !#-\[\]-~]", "", name).strip()
     return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
 
