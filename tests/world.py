@@ -1,6 +1,7 @@
 """The service on moto: resources, doors, and calls as API Gateway makes them."""
 
 import base64
+import hashlib
 import json
 import uuid
 from collections.abc import Callable, Mapping
@@ -206,8 +207,9 @@ class World:
         self.client("dynamodb").put_item(TableName=self.names["reports"], Item=item_of(report))
 
     def add_object(self, key: str, content: bytes) -> None:
-        """An object in the project's bucket."""
-        self.client("s3").put_object(Bucket=self.bucket, Key=key, Body=content)
+        """An object in the project's bucket, as the service stores it."""
+        metadata = {"sha256": hashlib.sha256(content).hexdigest()}
+        self.client("s3").put_object(Bucket=self.bucket, Key=key, Body=content, Metadata=metadata)
 
     def rows(self, table: str) -> list[dict[str, Any]]:
         """Everything a table holds."""

@@ -1,5 +1,6 @@
 """Every case of the HTTP contract, through the doors on moto."""
 
+import hashlib
 import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -49,7 +50,7 @@ def add_finished(world: World, organization: str, output_format: str, **more: An
     """A report with its document in the bucket."""
     key = f"documents/{organization}/{REPORT}/1.{output_format.lower()}"
     world.add_object(key, b"x")
-    done: dict[str, Any] = {"document_key": key, "size": 1, "sha256": "0" * 64, "completed_at": NOW}
+    done: dict[str, Any] = {"document_key": key, "size": 1, "sha256": hashlib.sha256(b"x").hexdigest(), "completed_at": NOW}
     made = report_in(organization, status=Status.FINISHED, output_format=output_format, **done)
     world.add_report(replace(made, **more))
 

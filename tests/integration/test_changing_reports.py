@@ -287,3 +287,39 @@ def test_expiry_makes_a_report_answer_gone_and_its_making_pointless(world: World
     assert Worker().deliver(REPORT)
     found = row()
     assert (found.status, found.error and found.error.code) == (Status.ERROR, "EXPIRED")
+
+
+@pytest.mark.parametrize("change", ["gone", "other bytes", "same length"])
+def test_a_document_that_is_not_there_as_it_was_stored_is_gone(world: World, change: str) -> None:
+    add_finished(world, ORGANIZATION, "TXT")
+    key = row().document_key
+    assert key is not None
+    assert world.call("GET", f"{PATH}/download?redirect=false", None, HEADERS).status == 200
+    if change == "gone":
+        client("s3").delete_object(Bucket="documents", Key=key)
+    else:
+        client("s3").put_object(Bucket="documents", Key=key, Body=b"other" if change == "other bytes" else b"y")
+    for query in ("", "?redirect=false"):
+        answer = world.call("GET", f"{PATH}/download{query}", None, HEADERS)
+        assert (answer.status, answer.code) == (410, "TPL-0043")
+    assert world.call("GET", PATH, None, HEADERS).status == 200
+
+
+def test_a_list_holds_no_expired_report(world: World) -> None:
+    world.add_report(report_in(ORGANIZATION, expires_at=NOW - timedelta(seconds=1)))
+    kept = "0192f000-0000-7000-8000-0000000000a2"
+    world.add_report(report_in(ORGANIZATION, kept, expires_at=NOW + timedelta(days=1)))
+    items = world.call("GET", "/v1/reports", None, HEADERS).body["items"]
+    assert [item["id"] for item in items] == [kept]
+
+
+def test_a_template_says_when_its_reports_expire_and_a_request_may_say_otherwise(world: World) -> None:
+    world.add_template(template_in(ORGANIZATION, expires_after_days=7))
+    body = {"templateId": template_in(ORGANIZATION).id, "filters": {}}
+    by_template = world.call("POST", "/v1/reports", body, HEADERS).body
+    expected = datetime.fromisoformat(by_template["createdAt"]) + timedelta(days=7)
+    assert datetime.fromisoformat(by_template["expiresAt"]) == expected
+    wished = {**body, "expiresAt": "2100-01-31T12:00:00Z"}
+    assert world.call("POST", "/v1/reports", wished, HEADERS).body["expiresAt"] == "2100-01-31T12:00:00.000Z"
+    expiries = {int(found["expires"]["N"]) for found in world.rows("reports")}
+    assert int((expected + timedelta(days=30)).timestamp()) in expiries

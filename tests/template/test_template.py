@@ -172,3 +172,31 @@ def test_every_code_has_a_status_and_says_when(code: str) -> None:
     assert 400 <= CODES[code].status < 600
     assert CODES[code].title
     assert CODES[code].when
+
+
+def test_the_sweeper_runs_as_often_as_its_setting_says() -> None:
+    schedule = FUNCTIONS["SweeperFunction"]["Events"]["Sweep"]["Properties"]["Schedule"]
+    assert schedule == "cron(0/${SweepMinutes} * * * ? *)"
+    assert FUNCTIONS["SweeperFunction"]["Timeout"] <= 60 * int(parameters()["SweepMinutes"]["MinValue"])
+
+
+def test_every_alarm_looks_at_something_that_is_counted() -> None:
+    alarms = {name: r["Properties"] for name, r in resources().items() if r["Type"] == "AWS::CloudWatch::Alarm"}
+    ours = {alarm["MetricName"] for alarm in alarms.values() if alarm["Namespace"] == "Reporter"}
+    doors = "".join(path.read_text() for path in (ROOT / "functions").glob("*/app.py"))
+    # The dead-letter function counts each outcome by its name.
+    assert {name for name in ours if f'"{name}"' not in doors} == {"DeadLetterKept"}
+    for name in ("DeadLetterAlarm", "QueueAgeAlarm", "SweeperErrorAlarm", "SweeperSilenceAlarm"):
+        assert name in alarms
+
+
+def test_what_cannot_be_delivered_goes_where_somebody_attends_to_it() -> None:
+    accept = FUNCTIONS["AcceptFunction"]
+    dead = "DeadLetterQueue.Arn"
+    assert accept["EventInvokeConfig"]["DestinationConfig"]["OnFailure"]["Destination"] == dead
+    assert accept["Events"]["Requested"]["Properties"]["DeadLetterConfig"]["Arn"] == dead
+    assert FUNCTIONS["DeadLettersFunction"]["Events"]["Messages"]["Properties"]["Queue"] == dead
+    visibility = int(resources()["DeadLetterQueue"]["Properties"]["VisibilityTimeout"])
+    assert visibility >= 6 * int(FUNCTIONS["DeadLettersFunction"]["Timeout"])
+    allowed = resources()["QueuePolicy"]["Properties"]["PolicyDocument"]["Statement"]
+    assert any(s["Effect"] == "Allow" and s["Resource"] == dead for s in allowed)

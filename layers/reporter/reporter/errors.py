@@ -84,7 +84,7 @@ CODES: Mapping[str, ErrorCode] = {
     ),
     "TPL-0039": ErrorCode(409, "In flight", "the first call with this idempotency key is still running"),
     "TPL-0040": ErrorCode(409, "Key used", "the idempotency key was used with other content"),
-    "TPL-0043": ErrorCode(410, "Expired", "the report has expired"),
+    "TPL-0043": ErrorCode(410, "Expired", "the report has expired, or its document is not kept any more"),
     "TPL-0045": ErrorCode(409, "Cannot cancel", "the report has already ended"),
     "TPL-0046": ErrorCode(409, "Cannot retry", "only a report in Error can be retried"),
     "TPL-0047": ErrorCode(413, "Too large", "the body is larger than the limit"),

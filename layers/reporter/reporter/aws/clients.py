@@ -15,13 +15,16 @@ _CONFIG = Config(connect_timeout=2, read_timeout=10, retries={"mode": "standard"
 _S3_CONFIG = _CONFIG.merge(
     Config(signature_version="s3v4", s3={"addressing_style": "virtual", "us_east_1_regional_endpoint": "regional"})
 )
+# A function answers within the gateway's 29 seconds, a cold start included; whoever asks it comes back by itself.
+_LAMBDA_CONFIG = _CONFIG.merge(Config(read_timeout=35, retries={"mode": "standard", "total_max_attempts": 1}))
+_CONFIGS = {"s3": _S3_CONFIG, "lambda": _LAMBDA_CONFIG}
 
 
 @cache
 def client(service: str) -> Any:
     """The client for a service, with bounded time and retries, and current signatures."""
     make: Any = boto3.client
-    return make(service, config=_S3_CONFIG if service == "s3" else _CONFIG)
+    return make(service, config=_CONFIGS.get(service, _CONFIG))
 
 
 def error_code(error: BaseException) -> str:

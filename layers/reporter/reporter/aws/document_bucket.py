@@ -73,6 +73,16 @@ class DocumentBucket:
         except AWS_ERRORS as error:
             raise Unavailable("the document bucket") from error
 
+    def holds(self, report: Report) -> bool:
+        """See ``workflow.describe.Links.holds``."""
+        try:
+            found = self._client.head_object(Bucket=self._bucket, Key=report.document_key)
+        except AWS_ERRORS as error:
+            if error_code(error) in {"NoSuchKey", "404"}:
+                return False
+            raise Unavailable("the document bucket") from error
+        return (found["ContentLength"], found["Metadata"].get("sha256")) == (report.size, report.sha256)
+
     def presigned_url(self, report: Report, seconds: int) -> str:
         """A URL for one download: SigV4, regional host, content type and disposition signed.
 

@@ -8,7 +8,7 @@ import base64
 import binascii
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 
 from reporter.aws.clients import AWS_ERRORS, client
@@ -17,7 +17,7 @@ from reporter.aws.items import item
 from reporter.errors import RequestError, Unavailable
 from reporter.exact_json import write_json
 from reporter.identifiers import day_bounds
-from reporter.request import UUID_PATTERN
+from reporter.request import UUID_PATTERN, rfc3339
 
 MAX_LIMIT = 100
 MAX_OFFSET = 10_000
@@ -84,7 +84,7 @@ def read_page(
     size_of: Callable[[Item], Any],
     max_bytes: int,
 ) -> Page[Item]:
-    """One page of an organization's rows that are not deleted. Raises ``Unavailable``."""
+    """One page of an organization's rows that are neither deleted nor expired. Raises ``Unavailable``."""
     skip = 0 if request.cursor else (request.page - 1) * request.limit
     query = _query(table, organization_id, request)
     found: list[Item] = []
@@ -111,6 +111,7 @@ def _query(table: str, organization_id: str, request: PageRequest) -> dict[str, 
     names = {f"#{name}": name for name in request.matches}
     values: dict[str, Any] = {f":{name}": value for name, value in request.matches.items()}
     values[":organization"] = organization_id
+    values[":now"] = rfc3339(datetime.now(UTC))
     key = "organizationId = :organization"
     low, high = day_bounds(request.day) if request.day else ("0", "g")
     if request.cursor and request.ascending:
@@ -119,7 +120,8 @@ def _query(table: str, organization_id: str, request: PageRequest) -> dict[str, 
     elif request.cursor:
         high = min(high, request.cursor[:-1] + chr(ord(request.cursor[-1]) - 1) + "~")
     values |= {":low": low, ":high": high}
-    conditions = ["attribute_not_exists(deletedAt)", *(f"#{name} = :{name}" for name in request.matches)]
+    alive = "attribute_not_exists(deletedAt) AND (attribute_not_exists(expiresAt) OR expiresAt > :now)"
+    conditions = [alive, *(f"#{name} = :{name}" for name in request.matches)]
     query: dict[str, Any] = {
         "TableName": table,
         "KeyConditionExpression": f"{key} AND id BETWEEN :low AND :high",

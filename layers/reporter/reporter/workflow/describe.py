@@ -13,6 +13,10 @@ from reporter.request import parse_uuid, rfc3339
 class Links(Protocol):
     """Where a document can be fetched."""
 
+    def holds(self, report: Report) -> bool:
+        """Whether the report's document is there, as it was stored. Raises ``Unavailable``."""
+        ...
+
     def presigned_url(self, report: Report, seconds: int) -> str: ...
 
 
@@ -29,10 +33,16 @@ def describe(organization_id: str, report_id: str, reports: Reports, now: dateti
 def download(
     organization_id: str, report_id: str, reports: Reports, links: Links, now: datetime, seconds: int
 ) -> dict[str, Any]:
-    """The document's URL and what it leads to. Raises as ``describe``, and TPL-0029 unless the report is finished."""
+    """The document's URL and what it leads to.
+
+    Raises as ``describe``, TPL-0029 unless the report is finished, and TPL-0043 when the bucket has not its document, or
+    another one.
+    """
     report = describe(organization_id, report_id, reports, now)
     if report.status is not Status.FINISHED:
         raise RequestError("TPL-0029", f"the report is {report.status}: it has no document")
+    if not links.holds(report):
+        raise RequestError("TPL-0043", "the report's document is not kept any more")
     return {
         "url": links.presigned_url(report, seconds),
         "expiresAt": rfc3339(now + timedelta(seconds=seconds)),
