@@ -1,8 +1,10 @@
 """What a document must be before anyone can see it."""
 
+import io
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 from reporter.errors import ReportFailure
@@ -163,3 +165,38 @@ def test_a_full_disk_is_told_apart() -> None:
     with pytest.raises(ReportFailure, match="no room for the document"):
         DocumentWriter(descriptor, 100).write("x")
     os.close(descriptor)
+
+
+def zipped(**changes: str) -> bytes:
+    """The parts of a small workbook, some of them changed."""
+    parts = {
+        "[Content_Types].xml": "<Types/>",
+        "_rels/.rels": "<Relationships/>",
+        "xl/workbook.xml": "<workbook/>",
+        **changes,
+    }
+    stream = io.BytesIO()
+    with ZipFile(stream, "w") as archive:
+        for name, content in parts.items():
+            if content:
+                archive.writestr(name, content)
+    return stream.getvalue()
+
+
+def test_a_workbook_whose_parts_parse_passes(verifying: Verifying) -> None:
+    verifying(zipped(), "XLSX")
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (zipped(**{"xl/workbook.xml": "<workbook>"}), "xl/workbook.xml, line 1"),
+        (zipped(**{"xl/workbook.xml": "<x:workbook/>"}), "xl/workbook.xml, line 1"),
+        (zipped(**{"_rels/.rels": ""}), "a part is missing"),
+        (zipped()[:-30], "damaged"),
+        (zipped().replace(b"<workbook/>", b"<wXrkbook/>"), "xl/workbook.xml"),
+        (b"", "damaged"),
+    ],
+)
+def test_a_workbook_that_readers_would_refuse_is_refused(verifying: Verifying, content: bytes, said: str) -> None:
+    assert said in refused(verifying, content, "XLSX").message

@@ -1,4 +1,4 @@
-"""Checking a finished document before anyone can see it: XML and JSON must parse, streamed in flat memory."""
+"""Checking a finished document before anyone can see it: XML and JSON must parse, workbooks open; in flat memory."""
 
 import codecs
 import importlib
@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from reporter.errors import ReportFailure
 from reporter.formats.json_grammar import JsonGrammar, NotJson
+from reporter.formats.workbook.finished import NotWorkbook, check_workbook
 from reporter.formats.xml_grammar import NotXml, check_xml
 
 CHUNK_BYTES = 1 << 18
@@ -28,6 +29,10 @@ def verify(descriptor: int, output_format: str, xml_schema: str | None = None) -
             _check_schema(xml_schema or "")
         elif output_format == "JSON":
             _check_json(_chunks(descriptor))
+        elif output_format == "XLSX":
+            check_workbook(descriptor)
+    except NotWorkbook as error:
+        raise ReportFailure("DOCUMENT_INVALID", f"the workbook is damaged: {error}") from None
     except NotXml as error:
         raise _invalid("the document is not well-formed XML", error, error.line) from None
     except NotJson as error:
