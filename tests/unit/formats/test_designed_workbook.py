@@ -13,6 +13,8 @@ from zipfile import ZIP_DEFLATED, ZipFile
 
 import openpyxl
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from openpyxl.chart import BarChart, Reference
 from openpyxl.drawing.image import Image
 from openpyxl.formatting.rule import CellIsRule
@@ -30,7 +32,8 @@ from reporter.formats.writing import DocumentWriter
 from reporter.language.render import render
 from reporter.schema import SourceSchema
 
-from tests.unit.formats.workbook_reading import NOW, calamine_values, with_openpyxl
+from tests.unit.formats.test_workbook_from_text import HOSTILE, assert_same
+from tests.unit.formats.workbook_reading import NOW, calamine_values, openpyxl_values, with_openpyxl
 
 TYPES = "[Content_Types].xml"
 
@@ -582,3 +585,25 @@ def test_parts_with_a_prefix_are_understood(path: Path) -> None:
 
     filled(path, changed(saved(designed({**SIMPLE, "B5": "=SUM(B3:B3)"})), "xl/worksheets/sheet1.xml", prefixed))
     assert with_openpyxl(path)["Data"]["B5"].value == "=SUM(B2:B4)"
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(HOSTILE, HOSTILE), min_size=1, max_size=20))
+def test_every_reader_gives_back_what_a_designed_workbook_was_filled_with(path: Path, rows: list[tuple[Any, Any]]) -> None:
+    cells = {
+        "A1": "name",
+        "A2": "{% for r in s.t %}",
+        "A3": "{{ r.a }}",
+        "B3": "{{ r.b }}",
+        "C3": "=A3",
+        "A4": "{% endfor %}",
+    }
+    filled(path, saved(designed(cells)), [{"a": a, "b": b} for a, b in rows])
+    read, read_too = openpyxl_values(path)["Data"][1:], calamine_values(path)["Data"][1:]
+    # Empty rows at the end are none to the second reader.
+    read_too += [["", ""]] * (len(read) - len(read_too))
+    for number, (row, first, second) in enumerate(zip(rows, read, read_too, strict=True), start=2):
+        assert first[2] == f"=A{number}"
+        for value, one, other in zip(row, first, second, strict=False):
+            assert_same(value, one)
+            assert_same(value, other)
