@@ -7,7 +7,7 @@ RUNTIME ?= python3.13
 PIP := -m pip install --quiet --disable-pip-version-check
 PATHS := PYTHONPATH=layers/reporter:layers/pdf:.
 
-.PHONY: help demo up down token logs check lint types contracts validate test soak build bench bench-workbooks bench-peers check-office clean
+.PHONY: help demo up down token logs check lint types contracts validate test chaos soak build bench bench-workbooks bench-peers check-office clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -60,6 +60,9 @@ validate: .venv-sam/ready ## The SAM template
 
 test: $(READY) ## All tests: unit, conformance, integration, template, build, end to end
 	$(BIN)/pytest -n 2 --dist loadgroup
+
+chaos: $(READY) ## The stack under load while its network fails and its workers are killed (CHAOS_REPORTS=500, CHAOS_SEED=...)
+	@$(PATHS) $(BIN)/python -u -m local.chaos
 
 soak: .venv/ready ## Chance for longer: ten minutes of fuzzing; seeds are printed, FUZZ_SEED=... runs one again
 	FUZZ_SECONDS=100 $(BIN)/pytest -s tests/fuzz

@@ -12,6 +12,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -113,8 +114,8 @@ def _digest() -> str:
     return digest.hexdigest()
 
 
-def start_aws() -> tuple[int, int]:
-    """Start MiniStack; its port and process id."""
+def start_aws(between: Callable[[int], int] = lambda port: port) -> tuple[int, int]:
+    """Start MiniStack; its port and process id. ``between``: the port by which the functions reach it, given its own."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
@@ -123,7 +124,7 @@ def start_aws() -> tuple[int, int]:
     shutil.rmtree(home, ignore_errors=True)
     home.mkdir()
     environment = {
-        **aws_environment(f"http://127.0.0.1:{port}"),
+        **aws_environment(f"http://127.0.0.1:{between(port)}"),
         "GATEWAY_PORT": str(port),
         "HOME": str(home),
         "TMPDIR": str(home),
