@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from reporter.command_line import main
 from reporter.errors import ReportFailure
 from reporter.formats.pdf.limits import PdfLimits
 from reporter.renderer.client import Job, Renderer
@@ -135,3 +136,16 @@ def test_a_document_is_whole_or_none_however_little_memory_there_is(tmp_path: Pa
 def test_the_limits_are_the_settings(pdf: Making) -> None:
     assert PdfLimits() != PDF_LIMITS
     assert pdf("{% for i in range(50) %}<p style='break-before: page'>x</p>{% endfor %}").pages[49] == "x"
+
+
+def test_past_a_limit_other_formats_are_suggested(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The settings reach the child, and the error what else there is."""
+    (tmp_path / "t.tpl").write_text("<p>1<p style='break-before: page'>2")
+    (tmp_path / "data.json").write_text("{}")
+    monkeypatch.setenv("PDF_PAGES", "1")
+    command = ["render", str(tmp_path / "t.tpl"), "--format", "PDF", "--data", str(tmp_path / "data.json")]
+    assert main([*command, "-o", str(tmp_path / "t.pdf")]) == 1
+    said = capfd.readouterr().err
+    assert "TEMPLATE_OUTPUT the document has 2 pages, more than 1; CSV and XLSX hold more" in said

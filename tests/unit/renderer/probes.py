@@ -199,10 +199,18 @@ def computing(limits: containment.Limits, writing: int, document: int) -> Found:
     return {"result": "fine" if fine else "wrong"}
 
 
+def asking(limits: containment.Limits, writing: int, document: int) -> Found:
+    """Whether files could be opened, where the kernel filters system calls."""
+    containment.enter_containment(limits, [writing, document])
+    found = attempts({"opening": lambda: os.open("/etc/hostname", os.O_RDONLY)})
+    return {**found, "there": os.access("/etc/hostname", os.R_OK), "nowhere": os.access("/no/such/file", os.R_OK)}
+
+
 PROBES = {
     "secrets": secrets,
     "opening": opening,
     "opening without filter": opening_without_filter,
+    "asking": asking,
     "reaching": reaching,
     "descriptors": descriptors,
     "memory": memory,

@@ -95,6 +95,13 @@ def test_resource_limits_alone_keep_it_from_files_and_sockets_too() -> None:
     }
 
 
+def test_asking_whether_a_file_could_be_opened_tells_nothing_of_it() -> None:
+    """The PDF engine asks so of fonts that it holds already: the answer is yes, whatever is asked."""
+    found, _status = probed("asking")
+    assert (found["there"], found["nowhere"]) == (True, True)
+    assert found["opening"] != "succeeded"
+
+
 def test_only_the_descriptors_it_was_given_stay_open() -> None:
     found, _status = probed("descriptors")
     assert found == {"open": [found["result"]], "result": found["result"]}
