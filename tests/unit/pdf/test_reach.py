@@ -4,6 +4,7 @@ Shown twice: by the contained child, which could open nothing, and by the engine
 """
 
 import base64
+import io
 import socket
 import subprocess
 import sys
@@ -11,7 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
 
+import pypdfium2  # type: ignore[import-untyped]
 import pytest
+from PIL import Image
 
 from local.paths import ROOT
 from tests.unit.pdf.conftest import Making
@@ -154,3 +157,14 @@ def test_an_image_in_a_data_url_is_drawn(pdf: Making) -> None:
     made = pdf(f'<img src="{url(png(20, 10))}"><p style="background: url({url(png(3, 3))})">x</p>')
     assert made.warnings == ""
     assert made.content.count(b"/Subtype /Image") >= 2
+
+
+@pytest.mark.parametrize("kind", ["png", "jpeg", "gif", "webp", "bmp"])
+def test_every_kind_of_image_is_decoded_where_nothing_can_be_opened(pdf: Making, kind: str) -> None:
+    written = io.BytesIO()
+    Image.new("RGB", (40, 20), (10, 120, 200)).save(written, kind)
+    made = pdf(f'<body style="margin: 0"><img src="{url(written.getvalue(), f"image/{kind}")}" width="400" height="200">')
+    assert made.warnings == ""
+    with pypdfium2.PdfDocument(made.content) as document:
+        drawn = document[0].render().to_pil().convert("RGB").getpixel((200, 150))
+    assert all(abs(a - b) < 6 for a, b in zip(drawn, (10, 120, 200), strict=True))
