@@ -65,7 +65,7 @@ chaos: $(READY) ## The stack under load while its network fails and its workers 
 	@$(PATHS) $(BIN)/python -u -m local.chaos
 
 soak: .venv/ready ## Chance for longer: ten minutes of fuzzing; seeds are printed, FUZZ_SEED=... runs one again
-	FUZZ_SECONDS=100 $(BIN)/pytest -s tests/fuzz
+	FUZZ_SECONDS=100 API_CALLS=5000 $(BIN)/pytest -s tests/fuzz
 	SOAK=1 $(BIN)/pytest -s --hypothesis-show-statistics --timeout 14400 tests/integration/test_life_of_reports.py
 
 build: .venv-sam/ready ## What sam deploy ships, bytecode included (RUNTIME=python3.13, which must be on PATH)

@@ -170,6 +170,7 @@ def test_an_expired_report_is_gone(world: World) -> None:
         ("createdAt=now()", "TPL-0020"),
         ("limit=0", "TPL-0024"),
         ("sortOrder=up", "TPL-0025"),
+        ("sort_order=", "TPL-0025"),
     ],
 )
 def test_a_query_that_cannot_be_is_refused(world: World, query: str, code: str) -> None:

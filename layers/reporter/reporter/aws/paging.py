@@ -43,14 +43,14 @@ def page_request(call: Call, matches: Mapping[str, str], holds: Mapping[str, str
     page = call.number("page", 1, lambda n: n >= 1, "TPL-0019", "a whole number from 1")
     if page * limit > MAX_OFFSET:
         raise RequestError.at("TPL-0019", "page", f"pages end at {MAX_OFFSET} items: go on with cursor")
-    order = (call.query("sort_order", "sortOrder") or "desc").lower()
-    if order not in {"asc", "desc"}:
+    order = call.query("sort_order", "sortOrder")
+    if order is not None and order.lower() not in {"asc", "desc"}:
         raise RequestError.at("TPL-0025", "sort_order", "must be asc or desc")
     cursor = call.query("cursor")
     return PageRequest(
         page=page,
         limit=limit,
-        ascending=order == "asc",
+        ascending=order is not None and order.lower() == "asc",
         cursor=None if cursor is None else _decoded(cursor),
         day=call.day("createdAt", "created_at"),
         matches=matches,

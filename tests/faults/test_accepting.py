@@ -1,0 +1,192 @@
+"""Faults between a client's POST and the message in the queue: one key, one report, and nobody is told a lie."""
+
+import json
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError
+from reporter.aws.clients import client
+from reporter.message import RenderMessage
+
+from tests.faults.injected import FOR_EVER, json_error, meanwhile, refused, stale_reads
+from tests.integration.test_lost_calls import BODY, assert_finished, pass_deadline, post, prepared
+from tests.wire import Wire, Worker, wired
+from tests.world import ORGANIZATION, Answer, World
+
+WITHOUT_KEY = {"X-Organization-Id": ORGANIZATION}
+
+
+def assert_one(world: World, *answers: Answer) -> str:
+    """All of them name the one report there is."""
+    stored = [str(row["id"]["S"]) for row in world.rows("reports")]
+    assert [(answer.status, answer.body["id"]) for answer in answers] == [(201, *stored)] * len(answers)
+    return stored[0]
+
+
+def test_a_message_sent_twice_makes_one_document(world: World) -> None:
+    prepared(world)
+    with wired(Wire(lose=6, after=True)) as wire:
+        assert post(world).status == 503
+    assert wire.calls[6] == "SendMessage"
+    report_id = assert_one(world, post(world))
+    messages = world.messages()
+    assert len(messages) == 2
+    running = Worker()
+    for message in messages:
+        assert running.deliver(RenderMessage.from_text(message["body"]).report_id)
+    assert_finished(world, report_id)
+    [row] = world.rows("reports")
+    assert row["attempts"]["N"] == "1"
+
+
+def test_a_retry_without_a_key_of_what_was_stored_is_the_same_report(world: World) -> None:
+    """Its key is derived, so within its window even this one makes no second report."""
+    prepared(world)
+    with wired(Wire(lose=5, after=True)) as wire:
+        first = world.call("POST", "/v1/reports", BODY, WITHOUT_KEY)
+    assert wire.calls[5] == "TransactWriteItems"
+    assert first.status == 503
+    again = world.call("POST", "/v1/reports", BODY, WITHOUT_KEY)
+    report_id = assert_one(world, again)
+    assert again.headers["x-idempotency-replayed"] == "true"
+    assert Worker().deliver(report_id)
+    assert_finished(world, report_id)
+
+
+def test_what_is_kept_for_a_replay_is_small_however_large_the_report(world: World) -> None:
+    prepared(world)
+    filters = {"erp": {"customers": {"name": {"in": ["x" * 100] * 1000}}}}
+    answer = world.call("POST", "/v1/reports", {**BODY, "filters": filters}, {**WITHOUT_KEY, "X-Idempotency": "k"})
+    assert answer.status == 201
+    assert max(len(json.dumps(row)) for row in world.rows("idempotency")) < 1000
+
+
+@pytest.mark.parametrize("key", [{}, {"X-Idempotency": "k"}], ids=["derived", "sent"])
+def test_without_the_idempotency_table_nothing_is_accepted(world: World, key: dict[str, str]) -> None:
+    prepared(world)
+
+    def down(params: dict[str, Any], **_named: Any) -> None:
+        if "'idempotency'" in repr(params):
+            raise EndpointConnectionError(endpoint_url="https://down")
+
+    events = client("dynamodb").meta.events
+    events.register("provide-client-params.dynamodb", down, unique_id="down")
+    try:
+        answer = world.call("POST", "/v1/reports", BODY, {**WITHOUT_KEY, **key})
+    finally:
+        events.unregister("provide-client-params.dynamodb", unique_id="down")
+    assert (answer.status, answer.code) == (503, "TPL-0018")
+    assert answer.headers["retry-after"].isdigit()
+    assert (world.rows("reports"), world.messages()) == ([], [])
+    assert_one(world, world.call("POST", "/v1/reports", BODY, {**WITHOUT_KEY, **key}))
+
+
+def test_an_owner_that_completes_after_the_next_one_gives_the_same_report(world: World) -> None:
+    """The first call sleeps past its deadline; the second takes over and is done; then the first goes on."""
+    prepared(world)
+    answers: list[Answer] = []
+
+    def overtake() -> None:
+        pass_deadline()
+        answers.append(post(world))
+
+    with meanwhile("dynamodb", "TransactWriteItems", overtake) as overtaken:
+        answers.append(post(world))
+    assert overtaken
+    answers.append(post(world))
+    report_id = assert_one(world, *answers)
+    assert [answer.headers["x-idempotency-replayed"] for answer in answers] == ["false", "true", "true"]
+    running = Worker()
+    for message in world.messages():
+        assert running.deliver(RenderMessage.from_text(message["body"]).report_id)
+    assert_finished(world, report_id)
+
+
+def test_an_owner_that_fails_after_the_next_one_completed_takes_nothing_away(world: World) -> None:
+    prepared(world)
+    answers: list[Answer] = []
+
+    def overtake_and_fail() -> None:
+        pass_deadline()
+        answers.append(post(world))
+        raise EndpointConnectionError(endpoint_url="https://late")
+
+    with meanwhile("dynamodb", "TransactWriteItems", overtake_and_fail):
+        assert post(world).status == 503
+    answers.append(post(world))
+    assert_one(world, *answers)
+    assert answers[-1].headers["x-idempotency-replayed"] == "true"
+
+
+@pytest.mark.parametrize("code", ["ProvisionedThroughputExceededException", "ThrottlingException"])
+@pytest.mark.parametrize("operation", ["PutItem", "GetItem", "TransactWriteItems"])
+def test_throttling_is_waited_for_and_then_told(world: World, operation: str, code: str) -> None:
+    prepared(world)
+    with refused("dynamodb", operation, 400, json_error(code)) as refusals:
+        answer = post(world)
+    assert (answer.status, answer.code, len(refusals)) == (503, "TPL-0018", 4)
+    assert answer.headers["retry-after"].isdigit()
+    assert world.rows("reports") == []
+    with refused("dynamodb", operation, 400, json_error(code), times=3) as refusals:
+        answer = post(world)
+    assert len(refusals) == 3
+    assert_one(world, answer)
+
+
+@pytest.mark.parametrize(
+    "reasons",
+    [
+        ["TransactionConflict", "None"],
+        ["None", "TransactionConflict"],
+        ["None", "ThrottlingError"],
+        ["ProvisionedThroughputExceeded", "None"],
+        ["None", "ConditionalCheckFailed"],
+        ["None", "ItemCollectionSizeLimitExceeded"],
+    ],
+    ids="-".join,
+)
+def test_a_transaction_that_is_cancelled_is_an_outage_and_never_a_404(world: World, reasons: list[str]) -> None:
+    prepared(world)
+    content = json_error("TransactionCanceledException", CancellationReasons=[{"Code": reason} for reason in reasons])
+    with refused("dynamodb", "TransactWriteItems", 400, content, times=1):
+        answer = post(world)
+    assert (answer.status, answer.code) == (503, "TPL-0018")
+    assert world.rows("reports") == []
+    assert_one(world, post(world))
+
+
+@pytest.mark.parametrize("applied", [False, True])
+@pytest.mark.parametrize("times", [1, FOR_EVER])
+def test_a_transaction_still_in_progress_has_one_effect(world: World, applied: bool, times: int) -> None:
+    prepared(world)
+    content = json_error("TransactionInProgressException")
+    with refused("dynamodb", "TransactWriteItems", 400, content, times, applied=applied):
+        first = post(world)
+    assert first.status == (201 if times == 1 else 503)
+    assert len(world.rows("reports")) == (1 if times == 1 or applied else 0)
+    assert_one(world, post(world))
+    assert len(world.messages()) == 1
+
+
+def test_what_was_just_written_is_found_although_reads_may_be_stale(world: World) -> None:
+    prepared(world)
+    with stale_reads():
+        answers = [post(world), post(world)]
+        report_id = assert_one(world, *answers)
+        assert world.call("GET", f"/v1/reports/{report_id}", None, WITHOUT_KEY).status == 200
+        assert Worker().deliver(report_id)
+        assert world.call("GET", f"/v1/reports/{report_id}/download", None, WITHOUT_KEY).status == 302
+        for path in (f"/v1/reports/{report_id}", f"/v1/templates/{BODY['templateId']}"):
+            assert world.call("DELETE", path, None, WITHOUT_KEY).status == 204
+    assert_gone(world, report_id)
+
+
+def assert_gone(world: World, report_id: str) -> None:
+    assert world.call("GET", f"/v1/reports/{report_id}", None, WITHOUT_KEY).code == "TPL-0011"
+
+
+def test_refusals_below_the_sdk_are_seen_by_it(world: World) -> None:
+    """The injection itself: as many tries as the SDK is configured for, and not one more."""
+    with refused("s3", "GetObject", 500, b"", FOR_EVER) as tries, pytest.raises(ClientError):
+        client("s3").get_object(Bucket="documents", Key="x")
+    assert len(tries) == 4
