@@ -28,9 +28,10 @@ def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
 
 def done(record: dict[str, Any]) -> bool:
     """Whether a dead letter is attended to. Nothing of its content is logged."""
-    told = {"message_id": record["messageId"], "received": record.get("attributes", {}).get("ApproximateReceiveCount")}
+    received = int(record.get("attributes", {}).get("ApproximateReceiveCount", 1))
+    told = {"message_id": record["messageId"], "received": received}
     try:
-        outcome = attend(record["messageId"], record["body"], ports)
+        outcome = attend(record["messageId"], record["body"], ports, received)
     except Exception as error:  # noqa: BLE001 - one dead letter must not keep the others
         unexpected(error, **told)
         return False

@@ -258,3 +258,19 @@ def test_the_accept_functions_answer_is_read(
         with pytest.raises(raised):
             function.request({"a": 1})
     assert stub.sent == {"a": 1}
+
+
+def test_a_request_that_fails_again_and_again_is_kept_in_the_end(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Down:
+        def request(self, _direct: Any) -> None:
+            raise Unavailable("the accept function")
+
+    monkeypatch.setattr(dead_letters, "ports", replace(dead_letters.ports, requests=Down()))
+    letter = record(json.dumps(requested({"organizationId": ORGANIZATION})))
+    answers = []
+    for received in range(1, 6):
+        letter["attributes"]["ApproximateReceiveCount"] = str(received)
+        answers.append(bool(dead_letters.handler({"Records": [letter]}, Context())["batchItemFailures"]))
+    assert answers == [True] * 4 + [False]
+    [found] = kept().values()
+    assert found["reason"] == "the accept function is not available, try again: asked 5 times"

@@ -5,11 +5,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from reporter.errors import ReportFailure, RequestError
+from reporter.errors import ReportFailure, RequestError, Unavailable
 from reporter.exact_json import write_json
 from reporter.message import RenderMessage
 from reporter.workflow.sweep import SweepPorts, settle
 
+MAX_REQUESTS = 5
 REFUSAL = RequestError.__name__
 """What Lambda calls the error of a request that will never be accepted."""
 
@@ -47,11 +48,12 @@ class DeadLetterPorts:
     morgue: Morgue
 
 
-def attend(message_id: str, body: str, ports: DeadLetterPorts) -> str:
+def attend(message_id: str, body: str, ports: DeadLetterPorts, received: int = 1) -> str:
     """What was done: an ``Outcome``, ``Requested`` or ``Kept``. Raises ``Unavailable``: the message must come back.
 
     A report's message is here because it was received too often. If it was throttled, or kept out by a limit, its record
     has attempts left and it is queued again; else it ends in ``Error``. Both are the record's to say, not the message's.
+    A request that fails ``MAX_REQUESTS`` times, as often as it was ``received``, is kept.
     """
     try:
         return settle(RenderMessage.from_text(body), ports.sweep, dead=True)
@@ -65,6 +67,10 @@ def attend(message_id: str, body: str, ports: DeadLetterPorts) -> str:
         reason = refusal
     except RequestRefused as refused:
         reason = refused.reason
+    except Unavailable as error:
+        if received < MAX_REQUESTS:
+            raise
+        reason = f"{error.message}: asked {received} times"
     except (ValueError, KeyError, TypeError, RecursionError):
         pass
     ports.morgue.keep(message_id, write_json({"reason": reason, "body": body}).encode("utf-8", "backslashreplace"))
