@@ -58,6 +58,7 @@ class SourceSettings(Settings):
     source_networks: str = ""
     source_connect_seconds: Positive = 5
     source_read_seconds: Positive = 300
+    discovery_seconds: Positive = 15
     document_bucket: str
 
     @model_validator(mode="after")

@@ -36,6 +36,7 @@ def source_registry(
         schema_seconds=settings.schema_cache_seconds,
         connect_seconds=settings.source_connect_seconds,
         read_seconds=settings.source_read_seconds,
+        discovery_seconds=settings.discovery_seconds,
         allow_private=settings.allow_private_sources,
         networks=settings.source_networks.split(","),
         keeps_schemas=keeps_schemas,

@@ -20,13 +20,17 @@ Credentials = Callable[[bool], Mapping[str, str]]
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """Where sources are read from. ``client``: service name → boto3 client; ``bucket``: the project's own; seconds."""
+    """Where sources are read from. ``client``: service name → boto3 client; ``bucket``: the project's own; seconds.
+
+    ``read_seconds``: how long a source may be silent while a report reads; ``discovery_seconds``: for finding its tables.
+    """
 
     client: Callable[[str], Any]
     bucket: str
     connect_seconds: int
     read_seconds: int
     hosts: HostRule
+    discovery_seconds: int = 15
 
 
 class Snapshot(Protocol):

@@ -56,6 +56,7 @@ class SourceRegistry:
         allow_private: bool,
         networks: Sequence[str] = (),
         keeps_schemas: bool = True,
+        discovery_seconds: int = 15,
         breaker: "SourceBreaker | None" = None,
     ) -> None:
         self._client = client
@@ -69,7 +70,7 @@ class SourceRegistry:
         self._allow_private = allow_private
         self._networks = networks
         rule = HostRule.of(allow_private, networks)
-        self._surroundings = Surroundings(client, bucket, connect_seconds, read_seconds, rule)
+        self._surroundings = Surroundings(client, bucket, connect_seconds, read_seconds, rule, discovery_seconds)
         self._entries: tuple[float, dict[str, SourceEntry]] | None = None
         self._schemas: dict[tuple[str, str], tuple[float, SourceSchema]] = {}
         self._secrets: dict[str, tuple[float, Mapping[str, str]]] = {}
