@@ -9,7 +9,8 @@ from shutil import rmtree
 from tempfile import mkdtemp
 from typing import Any
 
-from reporter.dataset import SpooledRows, SpoolWriter, data_for_template
+from reporter.dataset import SpoolWriter, data_for_template
+from reporter.indexed_rows import IndexedRows, Scratch
 from reporter.language.check import CheckedTemplate
 from reporter.language.rows import Rows
 
@@ -56,8 +57,9 @@ def spooled() -> dict[str, Rows]:
     writer = SpoolWriter(folder, 1000, 1 << 20)
     written = [writer.write("erp", table, list(SCHEMAS["erp"].tables[table]), [rows]) for table, rows in ROWS.items()]
     descriptor = os.open(written[0].path, os.O_RDONLY)
+    room = Scratch(os.open(folder / "scratch", os.O_RDWR | os.O_CREAT))
     rmtree(folder)
-    return {table.table: SpooledRows(descriptor, table.columns, table.offsets, table.starts) for table in written}
+    return {table.table: IndexedRows(descriptor, table.columns, table.offsets, table.starts, room) for table in written}
 
 
 def data_for(checked: CheckedTemplate, held: Mapping[str, Rows] | None = None) -> dict[str, dict[str, Rows]]:

@@ -155,7 +155,9 @@ class Author:
         return str(self._one(*_TEXTS, f"{{% calc {self._row_value(scope, 0)} * 2 - 1 %}}"))
 
     def _tag(self, scope: dict[str, str], depth: int) -> str:
-        choice = self._chance.randint(0, 6)
+        choice = self._chance.randint(0, 7)
+        if choice == 7:
+            return self._join(scope, depth)
         if choice == 6:
             (rows, table), name = self._rows(scope, 1), self._name({})
             return f"{{% for n in {rows} %}}{{{{ {name}.{self._column(table)} }}}}{{% set {name} = n %}}{{% endfor %}}"
@@ -176,6 +178,22 @@ class Author:
         name, (rows, table) = f"m{self._made}", self._rows(scope, 1)
         inner = self._body({"a": f"{table}[]"}, depth - 1)
         return f"{{% macro {name}(a) %}}{inner}{{% endmacro %}}{{{{ {name}({rows}) }}}}"
+
+    def _join(self, scope: dict[str, str], depth: int) -> str:
+        """A loop that only wants the rows with one value in a column, said in one of three ways."""
+        (rows, table), name = self._rows(scope, 1), f"j{self._made}"
+        self._made += 1
+        sides = [f"{name}.{self._column(table)}", self._value(scope, 1)]
+        self._chance.shuffle(sides)
+        test = f"{sides[0]} == {sides[1]}" + self._one("", "", f" and {self._value({**scope, name: table}, 1)}")
+        inner = self._body({**scope, name: table}, depth - 1)
+        if self._chance.random() < 0.3:
+            column = self._column(table)
+            return f'{{% sum_by {rows} by "{self._column(table)}" if {column} == {self._value(scope, 1)} %}}'
+        if self._chance.random() < 0.5:
+            return f"{{% for {name} in {rows} if {test} %}}{inner}{self._one('', '{% else %}none')}{{% endfor %}}"
+        gap = self._one("", " ", "\n")
+        return f"{{% for {name} in {rows} %}}{gap}{{% if {test} %}}{inner}{{% endif %}}{gap}{{% endfor %}}"
 
 
 templates = st.integers(0, 2**64).map(lambda number: Author(Random(number)).template())

@@ -92,7 +92,7 @@ FORMATS = st.sampled_from(["TXT", "CSV", "HTML", "XML", "JSON"])
 
 def test_a_template_needs_nothing_but_what_its_check_found() -> None:
     """The document, or the error, is the same over whole spooled tables, printed by columns; over the columns that the
-    check found, and no others; and without any shortcut for loops over rows.
+    check found, and no others; and without any shortcut for loops over rows or joins.
     """
     tables = spooled()
 
@@ -103,7 +103,7 @@ def test_a_template_needs_nothing_but_what_its_check_found() -> None:
             return
         made = shown(text, output_format, data_for(found, tables))
         assert made == shown(text, output_format, data_for(found))
-        with mock.patch.object(rendering, "mark_row_loops"):
+        with mock.patch.multiple(rendering, mark_row_loops=mock.DEFAULT, mark_joins=mock.DEFAULT):
             assert made == shown(text, output_format, data_for(found))
 
     for_a_while(st.tuples(templates, FORMATS), the_document_is_the_same)

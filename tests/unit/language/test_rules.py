@@ -108,6 +108,16 @@ RULES: dict[str, list[tuple[str, str]]] = {
         ("{% set _loop_values_1 = 5 %}{% for x in [1,2] %}{% set t=t+1 %}{{ t }}{% endfor %}{{ _loop_values_1 }}", "125"),
         ("{% for _loop_values_1 in [1,2] %}{% set t=t+1 %}{{ t }}{{ _loop_values_1 }}{% endfor %}", "1122"),
     ],
+    "empty bodies": [
+        ("{% for x in [1] %}{% if x %}{% elif x %}{% set a=1 %}{% else %}{% endif %}{{ x }}{% endfor %}", "1"),
+        ("{% if 0 %}{% elif 1 %}{% macro m() %}{% endmacro %}{% else %}b{% endif %}", ""),
+        (
+            "{% if 0 %}{% set a=1 %}{% elif 0 %}{% else %}{% endif %}{% with a=1 %}{% endwith %}",
+            "",
+        ),
+        ("{% for x in [] %}{% endfor %}{% for x in [1] %}{% empty %}{% endfor %}{% set a %}{% endset %}{{ a }}", ""),
+        ("{% macro m() %}{% endmacro %}{{ m() }}{% autoescape off %}{% endautoescape %}", ""),
+    ],
     "nothing": [
         ("{{ erp.t.2.name }}{{ erp.t.2.name.x.y }}{{ [1][7] }}{{ [1].7 }}{{ [1][-2] }}{{ null.0.x }}{{ {'a':1}.b }}", "")
     ],

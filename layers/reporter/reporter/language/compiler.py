@@ -86,6 +86,8 @@ class TemplateCompiler(CodeGenerator):
 
     def blockvisit(self, body: Iterable[nodes.Node], frame: Frame) -> None:
         """Text and values that follow one another are one piece, whatever conditions stand around some of them."""
+        # Where nothing follows, Python still wants a statement.
+        super().blockvisit([], frame)
         waiting: list[nodes.Node] = []
         for node in body:
             pieces = _pieces_of(node)
