@@ -169,6 +169,27 @@ def test_what_a_stale_index_says_is_checked_against_the_row(plant: Plant) -> Non
     assert plant.waiting() == []
 
 
+def test_a_stale_index_sends_nothing_for_a_report_that_is_held_or_not_due(plant: Plant) -> None:
+    held, waiting = plant.post(metadata={"n": 1}), plant.post(metadata={"n": 2})
+    plant.waiting()
+    plant.ports.reports.claim(ORGANIZATION, held, plant.now, plant.now + timedelta(seconds=120))
+    rows = plant.report(held), plant.report(waiting)
+    assert plant.sweep(Stale(*rows)) == {}
+    assert plant.waiting() == []
+    assert (plant.report(held), plant.report(waiting)) == rows
+
+
+def test_a_late_worker_cannot_write_while_the_next_one_works(plant: Plant) -> None:
+    report_id = plant.post()
+    late = plant.ports.reports.claim(ORGANIZATION, report_id, plant.now, plant.now)
+    plant.wait(1)
+    plant.ports.reports.claim(ORGANIZATION, report_id, plant.now, plant.now + timedelta(seconds=120))
+    before = plant.report(report_id)
+    with pytest.raises(Exception, match="CONDITION_FAILED"):
+        plant.ports.reports.extend_lease(late, plant.now + timedelta(days=1))
+    assert plant.report(report_id) == before
+
+
 def test_a_claim_between_read_and_write_wins(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
     report_id = plant.post()
     plant.waiting()
