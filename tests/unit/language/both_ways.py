@@ -25,10 +25,11 @@ def outcome(template: str, output_format: str, data: dict[str, Any]) -> Outcome:
 
 
 def plain_outcome(template: str, output_format: str, data: dict[str, Any]) -> Outcome:
-    """Without loops over tuples, without indexes."""
+    """Without loops over tuples, without indexes, and nothing remembered."""
     with (
         patch.object(rendering, "mark_row_loops", lambda _tree: None),
         patch.object(rendering, "mark_joins", lambda _tree: None),
+        patch.object(rendering._Rendering, "_once", lambda _rendering, _name, function: function),
         patch.object(IndexedRows, "matching", lambda *_arguments: None),
     ):
         return outcome(template, output_format, data)

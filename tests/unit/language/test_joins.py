@@ -52,6 +52,9 @@ CHOOSING = [
     "{% set n = 3 %}{% count_by s.t if k == n %}{% count_by s.t if n == 3 %}{% avg_by s.t by 'n' if n == 2 scale 2 %}",
     "{% set w = r.k %}{% last_item_by_group s.t group_by 'n' order_by 'n' if k == w as g %}{{ g|tojson }}",
     "{% count_by s.t|where:'n:2' if k == 7 %}",
+    "{% sum_by s.t by 'n' %}{% sum_by s.t by 'n' scale 1 %}{% max_by s.t by 'n' %}{{ s.t|sum:'n' }}{{ s.t|sum:'k' }}",
+    "{% sum_by s.t|where:'n:2' by 'n' %}{{ filter(s.t, 'k', r.k)|sum:'n' }}",
+    "{% last_item_by_group s.t group_by 'n' order_by 'n' as g %}{{ g|length }}",
 ]
 FAILING = [
     "{% for q in s.t %}\n{% if 1 / q.n > 0 and q.k == r.k %}{{ q.n }}{% endif %}{% endfor %}",
@@ -79,6 +82,8 @@ def test_an_index_finds_what_a_pass_over_the_table_finds(spooled: Spooled, body:
         "{% for q in s.t %}\n{% if q.k == r.k %}{{ q.n }}{{ loop.index }}{% endif %}\n{% endfor %}",
         "{% for q in s.t %}{% if q.k == r.k %}{{ q|tojson }}{% endif %}{% endfor %}",
         "{% sum_by s.t by 'n' if k == r.k %}",
+        "{% sum_by s.t by 'n' %}{{ s.t|sum:'n' }}{% max_by s.t by 'n' scale 2 %}",
+        "{% last_item_by_group s.t group_by 'k' order_by 'n' as g %}{{ g|length }}",
         "{% last_item_by_group s.t group_by 'n' order_by 'n' if k == r.k as g %}{{ g|length }}",
     ],
 )

@@ -76,7 +76,7 @@ HOSTILE: dict[str, tuple[str, set[str]]] = {
     "a join": ("{{ range(100000)|join:('x'|ljust:10000) }}", {ERROR}),
     "sorting": ("{% for i in range(999) %}{% set n = range(100000)|list|reverse|sort|length %}{% endfor %}", {TIME}),
     "groups": (
-        '{% for i in range(9999) %}{% last_item_by_group erp.t group_by "a,b" order_by "a" as g %}{% endfor %}',
+        '{% for i in range(999) %}{% last_item_by_group erp.t group_by "a,b" order_by "a" if a ~ i != b as g %}{% endfor %}',
         {TIME},
     ),
     "aggregates": ('{% for i in range(99999) %}{% sum_by erp.t by "a" if a ~ i == b %}{% endfor %}', {TIME}),

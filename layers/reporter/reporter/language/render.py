@@ -28,7 +28,8 @@ from reporter.language.places import WORKBOOKS, first_line_delimiter, mark_value
 from reporter.language.printing import PlainNumber, Printer, SafeText, place_printers, text_of
 from reporter.language.row_batches import row_batches
 from reporter.language.row_loops import mark_row_loops
-from reporter.language.selection import AGGREGATES, last_item_by_group
+from reporter.language.rows import PartOfTable, Rows
+from reporter.language.selection import AGGREGATES, last_item_by_group, sum_field
 
 CHARACTERS_PER_WRITE = 1 << 16
 MAX_WARNINGS = 50
@@ -129,6 +130,7 @@ class _Rendering:
         self._warned: set[int] = set()
         self._counters: dict[str, int] = {}
         self._cycles: dict[str, int] = {}
+        self._found: dict[tuple[Any, ...], Any] = {}
 
     def filters(self) -> dict[str, Callable[..., Any]]:
         """The tags that are filters inside."""
@@ -145,14 +147,33 @@ class _Rendering:
             "date_time": lambda layout: format_date(self._now, text_of(layout)),
             "calc operand": _calc_operand,
             "calc result": lambda value: PlainNumber(trimmed(rounded(value, CALC_DECIMALS))),
-            "last_item_by_group": lambda rows, group, order, condition=None: last_item_by_group(
-                rows, group, order, condition
+            "sum": self._once("sum", sum_field),
+            "last_item_by_group": self._once(
+                "last_item_by_group",
+                lambda rows, group, order, condition=None: last_item_by_group(rows, group, order, condition),
             ),
             **{
-                name: (lambda rows, field, scale, condition=None, run=run: run(rows, field, condition, scale))
+                name: self._once(
+                    name, lambda rows, field, scale, condition=None, run=run: run(rows, field, condition, scale)
+                )
                 for name, run in AGGREGATES.items()
             },
         }
+
+    def _once(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        """The same, but what is asked of a whole table is found once: in a loop it is asked in every iteration."""
+
+        def found(rows: Any, *arguments: Any) -> Any:
+            whole = isinstance(rows, Rows) and not isinstance(rows, PartOfTable)
+            if not whole or not all(isinstance(argument, str | int | None) for argument in arguments):
+                return function(rows, *arguments)
+            # The tables live as long as this rendering.
+            key = name, id(rows), *arguments
+            if key not in self._found:
+                self._found[key] = function(rows, *arguments)
+            return self._found[key]
+
+        return found
 
     def names(self, escapes: Mapping[str, Printer]) -> dict[str, Any]:
         """What the generated code calls."""
