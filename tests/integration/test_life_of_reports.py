@@ -31,6 +31,7 @@ from tests.plant import Killed, Killer, Plant, stored
 from tests.wire import Wire, hearing, wired
 from tests.world import ORGANIZATION, TEMPLATE, Answer, World
 
+pytestmark = pytest.mark.timeout(14_400)
 EXAMPLES, STEPS = (2000, 40) if os.environ.get("SOAK") else (100, 12)
 HEADERS = {"X-Organization-Id": ORGANIZATION}
 CODES = {
