@@ -64,9 +64,8 @@ test: $(READY) ## All tests: unit, conformance, integration, template, build, en
 chaos: $(READY) ## The stack under load while its network fails and its workers are killed (CHAOS_REPORTS=500, CHAOS_SEED=...)
 	@$(PATHS) $(BIN)/python -u -m local.chaos
 
-soak: .venv/ready ## Chance for longer: ten minutes of fuzzing; seeds are printed, FUZZ_SEED=... runs one again
-	FUZZ_SECONDS=100 API_CALLS=5000 $(BIN)/pytest -s tests/fuzz
-	SOAK=1 $(BIN)/pytest -s --hypothesis-show-statistics --timeout 14400 tests/integration/test_life_of_reports.py
+soak: .venv/ready ## Chance for long: ten minutes of fuzzing, 5,000 calls, 2,000 lives of reports (PARTS="fuzz api life"); docs/soak.md
+	@$(PATHS) PARTS="$(PARTS)" $(BIN)/python -m local.soak
 
 build: .venv-sam/ready ## What sam deploy ships, bytecode included (RUNTIME=python3.13, which must be on PATH)
 	@rm -f .aws-sam/built-from

@@ -32,7 +32,7 @@ class InProcess(HTTPAdapter):
         path = f"{parts.path}?{parts.query}" if parts.query else parts.path
         headers = {name: value if isinstance(value, str) else value.decode() for name, value in request.headers.items()}
         found = self._world.call(str(request.method), path, body, headers, raw=True)
-        self.counts[found.status] += 1
+        self.counts[int(found.status)] += 1
         text = json.dumps(found.body) if "json" in found.headers.get("content-type", "") else found.body
         content: bytes = text if isinstance(text, bytes) else text.encode()
         raw = HTTPResponse(io.BytesIO(content), found.headers, found.status, preload_content=False)

@@ -80,5 +80,6 @@ def test_whatever_is_called_is_answered_as_described(world: World) -> None:
     try:
         it_is_answered_as_described()
     finally:
-        print(f"\nFUZZ_SEED={used}: {doors.counts.total()} calls, {dict(sorted(doors.counts.items()))}")
+        counts = ", ".join(f"{count} × {status}" for status, count in sorted(doors.counts.items()))
+        print(f"\nFUZZ_SEED={used}: {doors.counts.total()} calls, {counts}")
     assert doors.counts.total() >= CALLS

@@ -11,6 +11,7 @@ from reporter.errors import FieldProblem, RequestError
 from reporter.row_filters import check_operators
 
 UUID_PATTERN = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}", re.ASCII)
+NOBODY = "00000000-0000-0000-0000-000000000000"
 MAX_METADATA_KEY = 100
 MAX_METADATA_TEXT = 2000
 MAX_UNKNOWN_SHOWN = 20
@@ -22,6 +23,14 @@ def rfc3339(moment: datetime | None) -> str | None:
     if moment is None:
         return None
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+
+
+def parse_organization(text: Any, place: str) -> str:
+    """An organization's id. Raises ``RequestError`` TPL-0004, also for the UUID of nobody: zeros are a missing value."""
+    organization = parse_uuid(text, "TPL-0004", place)
+    if organization == NOBODY:
+        raise RequestError.at("TPL-0004", place, "must name an organization")
+    return organization
 
 
 def parse_uuid(text: Any, code: str, place: str) -> str:

@@ -12,7 +12,7 @@ from reporter.errors import RequestError, Unavailable
 from reporter.exact_json import parse_json
 from reporter.idempotency import check_key
 from reporter.report import Report, Status
-from reporter.request import ReportRequest, parse_uuid, rfc3339
+from reporter.request import ReportRequest, parse_organization, rfc3339
 
 SOURCE = "reporter"
 EVENT_KINDS = {Status.FINISHED: "ReportFinished", Status.ERROR: "ReportFailed", Status.CANCELED: "ReportCanceled"}
@@ -36,7 +36,7 @@ def requested(event: Mapping[str, Any], now: datetime) -> RequestedReport:
         raise RequestError.at("TPL-0017", "detail", "must be an object")
     if detail.get("organizationId") is None:
         raise RequestError.at("TPL-0016", "organizationId", "required")
-    organization = parse_uuid(detail["organizationId"], "TPL-0004", "organizationId")
+    organization = parse_organization(detail["organizationId"], "organizationId")
     key = detail.get("idempotencyKey")
     if key is None and "detail-type" in event:
         key = f"event:{event['id']}"

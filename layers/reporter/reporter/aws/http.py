@@ -19,7 +19,7 @@ from reporter.errors import CODES, FieldProblem, RequestError, Unavailable
 from reporter.exact_json import parse_json, write_json
 from reporter.headers import header_values
 from reporter.idempotency import check_key
-from reporter.request import parse_uuid
+from reporter.request import parse_organization, parse_uuid
 
 PROBLEM = "application/problem+json"
 MAX_PLAIN_TEXT = 1_000_000
@@ -129,11 +129,11 @@ class Call:
         return str(found[0]) if found else None
 
     def organization(self) -> str:
-        """TPL-0004 unless the header holds one UUID."""
+        """TPL-0004 unless the header holds one UUID, and not that of nobody."""
         value = self._header("X-Organization-Id")
         if value is None:
             raise RequestError.at("TPL-0004", "X-Organization-Id", "is required")
-        organization = parse_uuid(value, "TPL-0004", "X-Organization-Id")
+        organization = parse_organization(value, "X-Organization-Id")
         if self._caller.get("access") == "on" and self._caller.get("organization") != organization:
             raise RequestError("TPL-0403", "the token was not checked for this organization")
         return organization
