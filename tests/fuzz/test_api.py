@@ -24,11 +24,12 @@ from tests.conformance.test_api_cases import REPORT, add_finished, template_in
 from tests.fuzz.in_process import BASE, InProcess
 from tests.world import ORGANIZATION, TEMPLATE, World
 
+AnyCase = Case[Any]
 CALLS = int(os.environ.get("API_CALLS", "500"))
 pytestmark = pytest.mark.timeout(120 + CALLS)
 
 
-def cases() -> st.SearchStrategy[Case[Any]]:
+def cases() -> st.SearchStrategy[AnyCase]:
     """Calls of every operation, as described and against the description."""
     schema = schemathesis.openapi.from_dict(json.loads(FILE.read_text()))
     operations = [found.ok() for found in schema.get_all_operations() if isinstance(found, Ok)]
@@ -46,7 +47,7 @@ def prepare(world: World) -> None:
     add_finished(world, ORGANIZATION, "TXT")
 
 
-def at_home(case: Case[Any]) -> None:
+def at_home(case: AnyCase) -> None:
     """Make it a call by an organization, and about things, that are there."""
     if "X-Organization-Id" in (case.headers or {}):
         case.headers["X-Organization-Id"] = ORGANIZATION
@@ -68,7 +69,7 @@ def test_whatever_is_called_is_answered_as_described(world: World) -> None:
         max_examples=CALLS, deadline=None, database=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck)
     )
     @given(cases(), st.booleans())
-    def it_is_answered_as_described(case: Case[Any], known: bool) -> None:
+    def it_is_answered_as_described(case: AnyCase, known: bool) -> None:
         # What a file, a filter or a query may hold, no description can say in full.
         left_out: list[CheckFunction] = [positive_data_acceptance]
         if known:
