@@ -84,7 +84,7 @@ def test_tokens_are_never_logged(endpoint: Endpoint, caplog: pytest.LogCaptureFi
 
 def called(authorizer: dict[str, str]) -> Call:
     raw = {"headers": {"X-Organization-Id": ORGANIZATION}, "requestContext": {"authorizer": authorizer}}
-    app: Any = SimpleNamespace(current_event=SimpleNamespace(raw_event=raw))
+    app: Any = SimpleNamespace(current_event=SimpleNamespace(raw_event=raw, path="/v1/reports", http_method="GET"))
     return Call(app)
 
 

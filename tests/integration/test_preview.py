@@ -115,11 +115,12 @@ def test_another_organization_sees_its_own_rows_only(world: World, ledger: None)
     assert answer.body["content"] == "9999=1.00;"
 
 
-def test_reading_sources_takes_the_right_to_order_reports(world: World) -> None:
-    kind, body = form(LOOP, {"outputFormat": "TXT", "filters": "{}"}, "t.tpl")
+def test_filters_take_the_right_to_order_reports(world: World) -> None:
     caller = {"access": "on", "organization": ORGANIZATION, "actions": "templates:post"}
-    refused = world.call("POST", PATH, body, {**ORG, "Content-Type": kind}, caller=caller)
-    assert (refused.status, refused.code) == (403, "TPL-0403")
+    for rows in ({}, {"data": ROWS}):
+        kind, body = form(LOOP, {"outputFormat": "TXT", "filters": "{}", **rows}, "t.tpl")
+        refused = world.call("POST", PATH, body, {**ORG, "Content-Type": kind}, caller=caller)
+        assert (refused.status, refused.code) == (403, "TPL-0403")
     kind, body = form(LOOP, {"outputFormat": "TXT", "data": ROWS}, "t.tpl")
     assert world.call("POST", PATH, body, {**ORG, "Content-Type": kind}, caller=caller).status == 200
 

@@ -121,6 +121,10 @@ class Call:
         if not self._event.path.isprintable():
             # A route's pattern overlooks a line feed at the end.
             raise RequestError("TPL-0048", CODES["TPL-0048"].when)
+        method = self._event.http_method
+        if method != method.upper():
+            # The resolver overlooks case; but only before the exact methods does the gateway ask the authorizer.
+            raise NotFoundError
 
     def _header(self, name: str) -> str | None:
         found = header_values(self._event.raw_event, name)

@@ -37,8 +37,8 @@ class PreviewForm:
 
     @property
     def actions(self) -> tuple[str, ...]:
-        """What its caller must be allowed besides uploading: who reads data sources could as well order a report."""
-        return () if self.data is not None else ("reports:post",)
+        """What its caller must be allowed besides uploading: who chooses rows could as well order a report."""
+        return () if self.filters is None else ("reports:post",)
 
 
 def require(upload: Upload, *fields: tuple[str, str | None]) -> None:

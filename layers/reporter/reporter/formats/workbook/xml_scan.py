@@ -55,6 +55,8 @@ def scan(content: bytes) -> Element:
     parser.buffer_text = True
     root: list[Element] = []
     stack: list[Element] = []
+    # Joined at the end: appending to a long text for every piece of it would copy the text every time.
+    texts: list[list[str]] = []
     count = 0
 
     def refuse(*_arguments: object) -> None:
@@ -73,16 +75,18 @@ def scan(content: bytes) -> Element:
         element = Element(name.rpartition(" ")[2], named, at, tag.end())
         (stack[-1].children if stack else root).append(element)
         stack.append(element)
+        texts.append([])
 
     def end(_name: str) -> None:
         element = stack.pop()
+        element.text = "".join(texts.pop())
         if content[element.open_end - 2 : element.open_end] != b"/>":
             element.close_start = parser.CurrentByteIndex
             element.end = content.index(b">", element.close_start) + 1
 
     def characters(text: str) -> None:
-        if stack:
-            stack[-1].text += text
+        if texts:
+            texts[-1].append(text)
 
     parser.StartDoctypeDeclHandler = refuse
     parser.StartElementHandler = start
