@@ -571,6 +571,23 @@ def test_hostile_files_are_refused_at_once(template: bytes) -> None:
     assert time.process_time() - started < 5
 
 
+def test_all_parts_together_are_bounded_however_often_one_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = "".join(f'<row r="{n}">' + "<c/>" * 1000 + "</row>" for n in range(2, 4))
+    large = changed(PLAIN, "xl/worksheets/sheet1.xml", lambda text: text.replace("</sheetData>", f"{rows}</sheetData>"))
+    once = re.compile(r"<sheet [^>]*/>")
+
+    def named_often(text: str) -> str:
+        [sheet] = once.findall(text)
+        return text.replace(sheet, "".join(re.sub('name="[^"]*"', f'name="s{n}"', sheet) for n in range(20)))
+
+    often = changed(large, "xl/workbook.xml", named_often)
+    assert len(Design(often).sheets) == 20
+    monkeypatch.setattr(package, "MOST_TAGS", 20_000)
+    assert len(Design(large).sheets) == 1
+    with pytest.raises(TemplateProblems, match="more than the 20000 tags"):
+        Design(often)
+
+
 def test_a_far_away_row_costs_nothing(path: Path) -> None:
     sheet = made(path, designed({**SIMPLE, "A1048576": "far", "XFD6": "=SUM(B3:B3)"}), ROWS[:1])["Data"]
     assert sheet["XFD4"].value == "=SUM(B2:B2)"

@@ -95,6 +95,7 @@ class Design:
                 self._check_reference(index, row, column, reference)
             self._check_tail(index, sheet)
             self._check_related(sheet)
+        self.package.understood()
 
     def named(self, line: int | None) -> str:
         """``sheet X, cell B5: `` for a line of the text."""

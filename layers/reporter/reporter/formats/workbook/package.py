@@ -18,6 +18,8 @@ MOST_BYTES = 64 * 1024 * 1024
 """Of all parts, unpacked."""
 MOST_XML_BYTES = 16 * 1024 * 1024
 """Of one part that is understood."""
+MOST_TAGS = 1_000_000
+"""Looked at until a workbook is understood, those of a part that is looked at again once more."""
 ZIP_MAGIC = b"PK\x03\x04"
 _OLD_MAGIC = bytes.fromhex("d0cf11e0a1b11ae1")
 _NAME = re.compile(r"[A-Za-z0-9_.,()\[\] +@~#$&'=-]+(?:/[A-Za-z0-9_.,()\[\] +@~#$&'=-]+)*")
@@ -44,6 +46,8 @@ class Package:
 
     def __init__(self, content: bytes) -> None:
         self.parts = _unpacked(content)
+        self._tags_left = MOST_TAGS
+        self._understood = False
         self.types, self.defaults = self._content_types()
         for name in self.parts:
             if name != "[Content_Types].xml":
@@ -53,16 +57,27 @@ class Package:
                 self._check_relations(name)
 
     def xml(self, name: str) -> Element:
-        """A part's root element."""
+        """A part's root element.
+
+        A small file can unpack to many large parts, and name one of them as often as it likes: all of it together is
+        bounded until ``understood``.
+        """
         content = self.parts.get(name)
         if content is None:
             raise refuse(f"the workbook lacks its part {name}")
         if len(content) > MOST_XML_BYTES:
             raise refuse(f"the workbook's part {name} is larger than {MOST_XML_BYTES} bytes")
+        self._tags_left -= content.count(b"<")
+        if self._tags_left < 0 and not self._understood:
+            raise refuse(f"the workbook holds more than the {MOST_TAGS} tags that a template may have")
         try:
             return scan(content)
         except NotXml as error:
             raise refuse(f"the workbook's part {name} cannot be read: {error}") from None
+
+    def understood(self) -> None:
+        """From here on parts are looked at as often as a document needs."""
+        self._understood = True
 
     def relations(self, name: str) -> Mapping[str, Relation]:
         """What a part refers to, by id."""
