@@ -15,12 +15,18 @@ from reporter.formats.workbook import formulas
 from reporter.formats.workbook.cells import column_name
 from reporter.formats.workbook.design_sheet import MARKS, SheetDesign, SheetReader
 from reporter.formats.workbook.directives import sheet_name_parts, unbalanced
-from reporter.formats.workbook.package import Package, refuse
+from reporter.formats.workbook.package import Package, check_numbers, refuse
 from reporter.formats.workbook.strings import SharedStrings
 from reporter.formats.workbook.style_variants import Styles
 from reporter.formats.workbook.xml_scan import Element
 from reporter.language.cells import CELL, LINE
 
+_NUMBERED = (
+    ("sheets", "sheetId"),
+    ("bookViews", "activeTab"),
+    ("bookViews", "firstSheet"),
+    ("definedNames", "localSheetId"),
+)
 _LINE_OF_MESSAGE = re.compile(r"^line ([0-9]+)")
 
 
@@ -82,7 +88,10 @@ class Design:
         self.styles = Styles(self.package, self._related("styles"))
         self.strings = SharedStrings(self.package, self._related("sharedStrings"))
         self._text = TemplateText()
+        for parent, name in _NUMBERED:
+            check_numbers(self.root.child(parent), name)
         listed = self.root.child("sheets")
+        self._parts: set[str] = set()
         self.sheets = [self._sheet(element, index) for index, element in enumerate(listed.children if listed else ())]
         if not self.sheets:
             raise refuse("the workbook has no sheets")
@@ -134,6 +143,9 @@ class Design:
         relation = self.relations.get(_relation_id(element))
         if relation is None or relation.kind != "worksheet":
             raise refuse(f"sheet {name[:80]} is not a sheet of cells")
+        if relation.target in self._parts:
+            raise refuse(f"sheet {name[:80]} has the cells of another sheet")
+        self._parts.add(relation.target)
         begin, shown, end = sheet_name_parts(name)
         spot = Spot(name, 0, 0)
         if unbalanced(shown):

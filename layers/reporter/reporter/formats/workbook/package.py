@@ -23,6 +23,7 @@ MOST_TAGS = 1_000_000
 ZIP_MAGIC = b"PK\x03\x04"
 _OLD_MAGIC = bytes.fromhex("d0cf11e0a1b11ae1")
 _NAME = re.compile(r"[A-Za-z0-9_.,()\[\] +@~#$&'=-]+(?:/[A-Za-z0-9_.,()\[\] +@~#$&'=-]+)*")
+_NUMBER = re.compile(r"[0-9]{1,9}", re.ASCII)
 _LINKS = ("http:", "https:", "mailto:")
 
 
@@ -130,6 +131,15 @@ class Package:
                     )
             elif relation.target not in self.parts and not relation.target.startswith(("#", ".")):
                 raise refuse(f"{listed} refers to {relation.target[:80]}, which is not in the workbook")
+
+
+def check_numbers(parent: Element | None, *names: str) -> None:
+    """Refuses a workbook where a child's attribute, if it is there, is no number: it will be counted with."""
+    for element in parent.children if parent is not None else ():
+        for name in names:
+            value = element.attributes.get(name, "0")
+            if not _NUMBER.fullmatch(value):
+                raise refuse(f"the workbook's {name} {value[:20]!r} is no number")
 
 
 def relations_name(name: str) -> str:

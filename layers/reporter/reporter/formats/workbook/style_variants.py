@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 
-from reporter.formats.workbook.package import Package, refuse
+from reporter.formats.workbook.package import Package, check_numbers, refuse
 from reporter.formats.workbook.xml_scan import Element, edited, with_attribute, without_attributes, written
 from reporter.language.cells import KINDS
 
@@ -23,6 +23,8 @@ class Styles:
         cells = self._root.child("cellXfs") if self._root is not None else None
         if cells is None:
             raise refuse("the workbook has no styles")
+        for parent in (cells, self._root.child("numFmts") if self._root is not None else None):
+            check_numbers(parent, "numFmtId")
         self._cells = cells
         self._formats = [child for child in cells.children if child.name == "xf"]
         self._chosen: dict[int, int] = {}
