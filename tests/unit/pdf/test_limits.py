@@ -45,6 +45,11 @@ PAST_A_LIMIT = {
     "pixels in a style": (f'<p style="background: url({url(BIG)})">', "TEMPLATE_OUTPUT", "1000000"),
     "pixels in an SVG image": (held(BIG), "TEMPLATE_OUTPUT", "1000000"),
     "pixels in an SVG image in one": (held(BIG, 2), "TEMPLATE_OUTPUT", "1000000"),
+    "pixels of several SVG images": (
+        "".join(held(png(1000, height, b"")) for height in (400, 401, 402)),
+        "TEMPLATE_OUTPUT",
+        "1000000",
+    ),
     "pixels of a GIF": (image(GIF, "image/gif"), "TEMPLATE_OUTPUT", "1000000"),
     "data URL": (image(png(9, 9) + bytes(100_000)), "TEMPLATE_OUTPUT", "100000"),
     "data URL by references": (f'<img src="&#100;ata&colon;image/png;base64,{LONG}">', "TEMPLATE_OUTPUT", "100000"),

@@ -38,7 +38,7 @@ def check_markup(text: str, limits: PdfLimits) -> None:
     DOCUMENT_INVALID for data that may not be.
     """
     _check_nesting(text, limits.nesting)
-    _check_data(text, limits)
+    _check_data(text, limits, limits.image_pixels)
 
 
 def _check_nesting(text: str, most: int) -> None:
@@ -51,9 +51,9 @@ def _check_nesting(text: str, most: int) -> None:
         raise ReportFailure("TEMPLATE_RECURSION", f"the document nests elements more than {most} deep")
 
 
-def _check_data(text: str, limits: PdfLimits, depth: int = 0) -> None:
+def _check_data(text: str, limits: PdfLimits, left: int, depth: int = 0) -> int:
+    """How many of the pixels that were ``left`` still are, behind the images of this text and those in its SVG images."""
     seen: set[bytes] = set()
-    left = limits.image_pixels
     for content in _data(_plain(text), limits.data_url_bytes):
         if content in seen:
             continue
@@ -61,9 +61,10 @@ def _check_data(text: str, limits: PdfLimits, depth: int = 0) -> None:
         try:
             left -= pixels(content)
         except NotAnImage:
-            _check_svg(content, limits, depth)
+            left = _check_svg(content, limits, left, depth)
         if left < 0:
             raise ReportFailure("TEMPLATE_OUTPUT", f"the document's images have more than {limits.image_pixels} pixels")
+    return left
 
 
 def _plain(text: str) -> str:
@@ -104,11 +105,11 @@ def _closing(text: str, start: int) -> re.Pattern[str]:
     return _QUOTES.get(before, _UNQUOTED_END)
 
 
-def _check_svg(content: bytes, limits: PdfLimits, depth: int) -> None:
+def _check_svg(content: bytes, limits: PdfLimits, left: int, depth: int) -> int:
     text = content.decode(errors="replace")
     if "<svg" not in text[:2000].lower():
         raise ReportFailure("DOCUMENT_INVALID", "a data: URL holds no image of a kind that documents may have")
     if depth >= MAX_EMBEDDING:
         raise ReportFailure("DOCUMENT_INVALID", f"images are held in images more than {MAX_EMBEDDING} deep")
     _check_nesting(text, limits.nesting)
-    _check_data(text, limits, depth + 1)
+    return _check_data(text, limits, left, depth + 1)
