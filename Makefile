@@ -59,7 +59,7 @@ validate: .venv-sam/ready ## The SAM template
 	AWS_DEFAULT_REGION=us-east-1 .venv-sam/bin/cfn-lint template.yaml
 
 test: $(READY) ## All tests: unit, conformance, integration, template, build, end to end
-	$(BIN)/pytest -n 2 --dist loadgroup
+	$(BIN)/pytest -n 2 --dist loadfile
 
 chaos: $(READY) ## The stack under load while its network fails and its workers are killed (CHAOS_REPORTS=500, CHAOS_SEED=...)
 	@$(PATHS) $(BIN)/python -u -m local.chaos

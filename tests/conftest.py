@@ -35,8 +35,8 @@ from typing import Any
 
 import moto
 import pytest
+from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]
 
-from local.paths import ROOT
 from local.postgresql import EmbeddedPostgres
 from tests.world import World
 
@@ -57,11 +57,17 @@ def world() -> Iterator[World]:
         yield World()
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+class ByFile(LoadFileScheduling):  # type: ignore[misc]
     """Tests in parallel: those of a file stay together, and all that build or deploy the one artefact do."""
-    for item in items:
-        kind = item.path.relative_to(ROOT / "tests").parts[0]
-        item.add_marker(pytest.mark.xdist_group("deployed" if kind in {"build", "e2e"} else str(item.path)))
+
+    def _split_scope(self, nodeid: str) -> str:
+        file: str = nodeid.partition("::")[0]
+        return "deployed" if file.startswith(("tests/build/", "tests/e2e/")) else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile:
+    """Asked once, of the process that hands out the tests."""
+    return ByFile(config, log)
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
