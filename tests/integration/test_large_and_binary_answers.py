@@ -4,8 +4,10 @@ import hashlib
 from dataclasses import replace
 
 import pytest
+from reporter.aws import paging
 from reporter.aws.clients import client
 from reporter.document import CONTENT_TYPES
+from reporter.report import Status
 
 from tests.conformance.test_api_cases import report_in, template_in
 from tests.world import ORGANIZATION, TEMPLATE, World
@@ -41,6 +43,26 @@ def test_a_text_comes_back_byte_for_byte(world: World, text: str) -> None:
     assert answer.headers["content-type"] == "text/plain; charset=utf-8"
     assert answer.headers["content-disposition"] == "attachment; filename=\"r.tpl\"; filename*=UTF-8''r%22%C3%A9.tpl"
     assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+def test_a_search_that_takes_long_ends_early_and_the_cursor_leads_on(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """DynamoDB reads a megabyte at a time, whatever of it matches."""
+    filters = {"erp": {"customers": {"name": {"in": ["x" * 60_000]}}}}
+    ids = [f"0192f000-0000-7000-8000-0000000005{number:02d}" for number in range(40)]
+    for number, report_id in enumerate(ids):
+        status = Status.ERROR if number in {0, 39} else Status.FINISHED
+        world.add_report(replace(report_in(ORGANIZATION, report_id), filters=filters, status=status))
+    monkeypatch.setattr(paging, "READ_SECONDS", -1)
+    seen: list[list[str]] = []
+    cursor = ""
+    while True:
+        page = world.call("GET", f"/v1/reports?status=error{cursor}", None, ORG).body
+        seen.append([item["id"] for item in page["items"]])
+        if "nextCursor" not in page:
+            break
+        cursor = f"&cursor={page['nextCursor']}"
+    assert len(seen) > 1
+    assert [report for page in seen for report in page] == [ids[39], ids[0]]
 
 
 def test_a_page_of_huge_reports_ends_early_and_the_cursor_leads_on(world: World) -> None:
