@@ -159,7 +159,7 @@ def _own_seconds(handler: Callable[[Any, Any], Any], number: int) -> float:
         "multiValueQueryStringParameters": None,
         "body": json.dumps(BODY),
         "isBase64Encoded": False,
-        "requestContext": {"stage": "test", "path": "/v1/reports"},
+        "requestContext": {"stage": "test", "path": "/v1/reports", "authorizer": {"access": "off"}},
     }
     real: Callable[..., Any] = BaseClient._make_api_call  # type: ignore[attr-defined]
     elsewhere = 0.0

@@ -151,7 +151,12 @@ class World:
             "multiValueQueryStringParameters": pairs or None,
             "body": base64.b64encode(content).decode() if isinstance(content, bytes) else content,
             "isBase64Encoded": binary,
-            "requestContext": {"stage": "test", "path": path, "requestId": "gateway-request", "authorizer": caller or {}},
+            "requestContext": {
+                "stage": "test",
+                "path": path,
+                "requestId": "gateway-request",
+                "authorizer": caller or {"access": "off"},
+            },
         }
         door = door_of(method, path)
         if door is None:

@@ -97,6 +97,16 @@ def test_a_door_takes_the_organization_only_that_the_token_was_checked_for() -> 
         assert error.value.code == "TPL-0403"
 
 
+@pytest.mark.parametrize(
+    "told", [{}, {"access": ""}, {"access": "On"}, {"organization": ORGANIZATION, "subject": "auditor"}]
+)
+def test_a_door_that_no_authorizer_stands_in_front_of_stays_shut(told: dict[str, str]) -> None:
+    for asked in (called(told).organization, called(told).subject, lambda: called(told).allow("reports:get")):
+        with pytest.raises(RequestError) as error:
+            asked()
+        assert error.value.code == "TPL-0401"
+
+
 def test_a_door_can_ask_for_a_further_action() -> None:
     granted = called({"access": "on", "organization": ORGANIZATION, "actions": "templates:post reports:post"})
     granted.allow("reports:post")

@@ -48,7 +48,7 @@ def at_door(folder: str, method: str, path: str, headers: dict[str, str] = ORG, 
         "queryStringParameters": None,
         "multiValueQueryStringParameters": None,
         "pathParameters": None,
-        "requestContext": {"stage": "test", "path": path, "requestId": "r", "authorizer": {}},
+        "requestContext": {"stage": "test", "path": path, "requestId": "r", "authorizer": {"access": "off"}},
     }
     return DOORS[folder].handler(event, Context())
 

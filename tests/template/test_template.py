@@ -198,5 +198,5 @@ def test_what_cannot_be_delivered_goes_where_somebody_attends_to_it() -> None:
     assert FUNCTIONS["DeadLettersFunction"]["Events"]["Messages"]["Properties"]["Queue"] == dead
     visibility = int(resources()["DeadLetterQueue"]["Properties"]["VisibilityTimeout"])
     assert visibility >= 6 * int(FUNCTIONS["DeadLettersFunction"]["Timeout"])
-    allowed = resources()["QueuePolicy"]["Properties"]["PolicyDocument"]["Statement"]
+    allowed = resources()["DeadLetterQueuePolicy"]["Properties"]["PolicyDocument"]["Statement"]
     assert any(s["Effect"] == "Allow" and s["Resource"] == dead for s in allowed)

@@ -225,10 +225,10 @@ def test_what_a_filter_cannot_use_is_refused(name: str, value: Any, arguments: t
     ],
 )
 def test_what_would_take_much_memory_is_refused_before_it_is_made(name: str, value: Any, arguments: tuple[Any, ...]) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     with pytest.raises(TemplateValueError):
         apply(name, value, *arguments)
-    assert time.perf_counter() - started < 0.5
+    assert time.process_time() - started < 0.5
 
 
 def test_every_filter_and_function_says_what_it_does() -> None:
@@ -333,9 +333,9 @@ def test_text_without_tags_is_still_escaped_where_it_is_printed(text: str) -> No
 def test_hostile_markup_is_stripped_in_bounded_time() -> None:
     for piece in ("<", "<a ", "<!--", "<a b='", "<a \"'>", "<a b='\">", "&", "<!", "</a", "-->", "<a>"):
         text = piece * 200_001
-        started = time.perf_counter()
+        started = time.process_time()
         apply("striptags", text)
-        assert time.perf_counter() - started < 2
+        assert time.process_time() - started < 2
 
 
 def test_escape_is_applied_once_and_safe_text_stays_safe() -> None:
@@ -390,7 +390,7 @@ def test_contains_ignores_case_in_text_and_looks_for_members_in_lists(text: Any,
 def test_a_range_is_bounded() -> None:
     assert list(FUNCTIONS["range"](2, D("8"), "3")) == [2, 5]
     for bounds in [(10**9,), (0, 10**13), (D("1e999999"),), (0, 5, 0), ("x",), (1.5,)]:
-        started = time.perf_counter()
+        started = time.process_time()
         with pytest.raises(TemplateValueError):
             FUNCTIONS["range"](*bounds)
-        assert time.perf_counter() - started < 0.5
+        assert time.process_time() - started < 0.5

@@ -134,11 +134,11 @@ class Call:
 
     def organization(self) -> str:
         """TPL-0004 unless the header holds one UUID, and not that of nobody."""
-        value = self._header("X-Organization-Id")
+        caller, value = self._caller, self._header("X-Organization-Id")
         if value is None:
             raise RequestError.at("TPL-0004", "X-Organization-Id", "is required")
         organization = parse_organization(value, "X-Organization-Id")
-        if self._caller.get("access") == "on" and self._caller.get("organization") != organization:
+        if caller["access"] == "on" and caller.get("organization") != organization:
             raise RequestError("TPL-0403", "the token was not checked for this organization")
         return organization
 
@@ -152,13 +152,16 @@ class Call:
 
     def allow(self, action: str) -> None:
         """TPL-0403 unless the caller's token allows this too, besides the route's own action."""
-        if self._caller.get("access") == "on" and action not in self._caller.get("actions", "").split():
+        if self._caller["access"] == "on" and action not in self._caller.get("actions", "").split():
             raise RequestError("TPL-0403", f"the token does not allow {action}")
 
     @property
     def _caller(self) -> Mapping[str, str]:
-        """What the authorizer found out."""
-        return (self._event.raw_event.get("requestContext") or {}).get("authorizer") or {}
+        """What the authorizer found out. TPL-0401 when nobody has asked it: then nobody may do anything."""
+        told: Mapping[str, str] = (self._event.raw_event.get("requestContext") or {}).get("authorizer") or {}
+        if told.get("access") not in {"on", "off"}:
+            raise RequestError("TPL-0401", "nobody has checked who calls")
+        return told
 
     def idempotency_key(self) -> str | None:
         """``X-Idempotency`` or its alias ``Idempotency-Key``; TPL-0004 when malformed or both differ."""
