@@ -7,8 +7,8 @@ from reporter.aws.document_bucket import DocumentBucket
 from reporter.aws.logs import log, unexpected
 from reporter.aws.metrics import Meter
 from reporter.aws.morgue import BucketMorgue
+from reporter.end_assembly import sweep_ports
 from reporter.settings import DeadLetterSettings
-from reporter.sweep_assembly import sweep_ports
 from reporter.workflow.dead_letters import DeadLetterPorts, attend
 
 settings = DeadLetterSettings.from_env()

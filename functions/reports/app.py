@@ -5,30 +5,20 @@ from functools import partial
 from typing import Any
 
 from reporter.assembly import clock
-from reporter.aws.document_bucket import DocumentBucket
-from reporter.aws.events import EventBridgeEvents
 from reporter.aws.http import Call, answer, make_resolver
 from reporter.aws.limit_table import LimitTable
 from reporter.aws.logs import answered
 from reporter.aws.metrics import Meter
-from reporter.aws.render_queue import SqsRenderQueue
-from reporter.aws.report_table import ReportTable
+from reporter.end_assembly import end_ports, render_queues
 from reporter.report import Report
 from reporter.settings import ReportSettings
 from reporter.workflow.change import ChangePorts, cancel, delete, retry
 from reporter.workflow.limits import check_rate
-from reporter.workflow.loose_ends import EndPorts
 
 settings = ReportSettings.from_env()
 ports = ChangePorts(
-    ends=EndPorts(
-        reports=ReportTable(settings.report_table),
-        documents=DocumentBucket(settings.document_bucket),
-        events=EventBridgeEvents(settings.event_bus),
-        clock=clock,
-        worker_seconds=settings.worker_seconds,
-    ),
-    queue=SqsRenderQueue(settings.render_queue_url, settings.pdf_queue_url),
+    ends=end_ports(settings),
+    queue=render_queues(settings),
     requeue_seconds=settings.requeue_seconds,
     check_rate=partial(
         check_rate,

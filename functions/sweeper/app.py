@@ -5,9 +5,9 @@ from typing import Any
 from reporter.aws.due_reports import DueIndex
 from reporter.aws.logs import log, unexpected
 from reporter.aws.metrics import Meter
+from reporter.end_assembly import sweep_ports
 from reporter.message import RenderMessage
 from reporter.settings import SweepSettings
-from reporter.sweep_assembly import sweep_ports
 from reporter.workflow.sweep import Outcome, sweep
 
 SPARE_MILLISECONDS = 15_000

@@ -147,8 +147,11 @@ class WorkerSettings(SourceSettings, RenderSettings, BudgetSettings, LimitSettin
     max_rests: Positive = 12
 
 
-class ReportSettings(LimitSettings):
-    """Changing reports: cancel, retry, delete. ``worker_seconds``: the worker's timeout, which no worker outlives."""
+class EndSettings(Settings):
+    """Ending reports, and queueing them again, from outside their worker.
+
+    ``worker_seconds``: the worker's timeout, which no worker outlives.
+    """
 
     stage: str
     report_table: str
@@ -160,16 +163,12 @@ class ReportSettings(LimitSettings):
     requeue_seconds: Positive = 120
 
 
-class SweepSettings(BudgetSettings):
-    """The sweeper."""
+class ReportSettings(EndSettings, LimitSettings):
+    """Changing reports: cancel, retry, delete."""
 
-    stage: str
-    report_table: str
-    document_bucket: str
-    render_queue_url: str
-    pdf_queue_url: str
-    event_bus: str
-    requeue_seconds: Positive = 120
+
+class SweepSettings(EndSettings, BudgetSettings):
+    """The sweeper."""
 
 
 class DeadLetterSettings(SweepSettings):
