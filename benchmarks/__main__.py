@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks import accept_path, spool_to_file, statements, whole_worker
-from benchmarks.processes import Measure
 from local.postgresql import EmbeddedPostgres
 
 SIZES, RUNS = (1_000, 10_000, 100_000, 1_000_000), 5
@@ -33,20 +32,12 @@ def joins(sizes: Sequence[int], runs: int) -> Iterator[str]:
 
 
 def worker(sizes: Sequence[int], runs: int) -> Iterator[str]:
-    """PostgreSQL → CSV in S3, against the same by hand and against COPY's own output, at the largest size."""
-    rows = max(sizes)
+    """PostgreSQL → document in S3, against the same by hand and against COPY's own output."""
+    yield from whole_worker.HEADING
     with EmbeddedPostgres() as server:
-        found = whole_worker.measured(server, rows, runs)
-    ours = found["ours"]
-    yield f"| whole worker, CSV, {rows:,} rows | ours takes | seconds | rows/s | peak memory |"
-    yield "|---|---|---|---|---|"
-    yield _line("ours", rows, ours, "1")
-    for name in ("by hand", "bare COPY"):
-        yield _line(name, rows, found[name], f"{ours.seconds / found[name].seconds:.2f} ×")
-
-
-def _line(name: str, rows: int, measure: Measure, ratio: str) -> str:
-    return f"| {name} | {ratio} | {measure.seconds:.2f} | {rows / measure.seconds:,.0f} | {measure.peak / 1e6:.0f} MB |"
+        for rows in sizes:
+            for output_format, found in whole_worker.measured(server, rows, runs):
+                yield whole_worker.line(output_format, rows, found)
 
 
 def machine() -> str:

@@ -12,21 +12,23 @@ from reporter.dataset import SpooledTable
 from reporter.renderer.client import Job, Renderer
 from reporter.renderer.containment import Limits
 
+from benchmarks.operations import COLUMNS, SOURCE, TABLE
+
 FORMATS = ("CSV", "XML", "HTML", "JSON")
 
 
-def template(table: SpooledTable, output_format: str) -> str:
-    """All rows of a table with all their columns, as an author would write it."""
+def template(output_format: str) -> str:
+    """All operations with all their columns, as an author would write it."""
 
     def loop(before: str, row: str, after: str) -> str:
-        return f"{before}{{% for o in {table.source}.{table.table} %}}{row}{{% endfor -%}}{after}"
+        return f"{before}{{% for o in {SOURCE}.{TABLE} %}}{row}{{% endfor -%}}{after}"
 
     def printed(form: str) -> list[str]:
-        return [form.replace("NAME", name).replace("VALUE", f"{{{{ o.{name} }}}}") for name in table.columns]
+        return [form.replace("NAME", name).replace("VALUE", f"{{{{ o.{name} }}}}") for name in COLUMNS]
 
     match output_format:
         case "CSV":
-            return loop(",".join(table.columns) + "\n", ",".join(printed("VALUE")) + "\n", "")
+            return loop(",".join(COLUMNS) + "\n", ",".join(printed("VALUE")) + "\n", "")
         case "XML":
             row = "".join(printed("<NAME>VALUE</NAME>"))
             head = '<?xml version="1.0" encoding="UTF-8"?>'
@@ -44,7 +46,7 @@ def main(output_format: str, folder: str, output: str) -> None:
     table = SpooledTable(**json.loads((Path(folder) / "table.json").read_text()))
     renderer = Renderer(Limits(600, 600, 512 * 1024 * 1024, 2 * 1024**3))
     job = Job(
-        template=template(table, output_format),
+        template=template(output_format),
         output_format=output_format,
         tables={table.source: {table.table: table.table}},
         spool=[table],

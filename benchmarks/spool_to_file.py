@@ -47,7 +47,7 @@ def main(output_format: str, folder: str, output: str) -> None:
     """Measured."""
     table = SpooledTable(**json.loads((Path(folder) / "table.json").read_text()))
     tables = {table.source: {table.table: table.table}}
-    measure_job(Job(template(table, output_format), output_format, tables, [table], NOW), output)
+    measure_job(Job(template(output_format), output_format, tables, [table], NOW), output)
 
 
 def compared(server: EmbeddedPostgres, rows: int, runs: int) -> Found:

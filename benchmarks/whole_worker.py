@@ -1,10 +1,10 @@
 """The whole worker: a message in, a document in S3, from a real PostgreSQL to a local AWS.
 
-``python -m benchmarks.whole_worker once NUMBER`` is one report in a process of its own; its environment says where all is.
+``python -m benchmarks.whole_worker FORMAT NUMBER`` is one report in a process of its own; its environment says where all is.
+All contenders begin cold, their clients and connections included, with everything imported.
 """
 
 import hashlib
-import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,8 +13,10 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+from benchmarks.floors.pipeline import KEYS
 from benchmarks.operations import COLUMNS, ORGANIZATION, SOURCE, TABLE, entry, load
 from benchmarks.processes import Measure, in_turn, report
+from benchmarks.render_once import FORMATS, template
 from local import stack
 from local.paths import REGION, STAGE
 from local.postgresql import EmbeddedPostgres
@@ -22,12 +24,6 @@ from local.shell import aws_environment
 
 BUCKET = "documents"
 TABLES = {"reports": ("organizationId", "id"), "schemas": ("source",), "limits": ("id",)}
-TEMPLATE = (
-    ",".join(COLUMNS)
-    + f"\n{{% for o in {SOURCE}.{TABLE} %}}"
-    + ",".join(f"{{{{ o.{name} }}}}" for name in COLUMNS)
-    + "\n{% endfor -%}"
-)
 
 
 @dataclass(frozen=True)
@@ -63,7 +59,9 @@ def local_aws() -> Iterator[dict[str, str]]:
         running.client("s3").create_bucket(Bucket=BUCKET)
         running.client("events").create_event_bus(Name="reporter")
         queue = running.client("sqs").create_queue(QueueName="render")["QueueUrl"]
-        running.client("s3").put_object(Bucket=BUCKET, Key="templates/csv", Body=TEMPLATE.encode())
+        for output_format in FORMATS:
+            body = template(output_format).encode()
+            running.client("s3").put_object(Bucket=BUCKET, Key=f"templates/{output_format}", Body=body)
         yield {
             **{name: value for name, value in aws_environment(running.endpoint).items() if name.startswith("AWS_")},
             "STAGE": STAGE,
@@ -80,7 +78,7 @@ def local_aws() -> Iterator[dict[str, str]]:
         stack.stop(running)
 
 
-def once(number: str) -> None:
+def main(output_format: str, number: str) -> None:
     """One report, from its message to its end; the process is the worker."""
     from reporter.aws.clients import client
     from reporter.aws.report_items import item_of
@@ -92,22 +90,22 @@ def once(number: str) -> None:
     from functions.worker import app as worker
 
     now = datetime.now(UTC)
-    template = Template(
+    registered = Template(
         id=str(UUID(int=1)),
         organization_id=ORGANIZATION,
         description="benchmark",
-        output_format="CSV",
+        output_format=output_format,
         created_at=now,
         updated_at=now,
         version=1,
         file_name="operations.tpl",
-        sha256=hashlib.sha256(TEMPLATE.encode()).hexdigest(),
-        content_key="templates/csv",
+        sha256=hashlib.sha256(template(output_format).encode()).hexdigest(),
+        content_key=f"templates/{output_format}",
         reads={SOURCE: {f"public.{TABLE}": COLUMNS}},
     )
-    report_id = f"0192f000-0000-7000-8000-{hash((number, now)) % 16**12:012x}"
-    request = ReportRequest(organization_id=ORGANIZATION, template_id=template.id, filters={})
-    accepted = replace(Report.accepted(report_id, request, template, now), status=Status.PENDING)
+    report_id = f"0192f000-0000-7000-8000-{hash((number, output_format, now)) % 16**12:012x}"
+    request = ReportRequest(organization_id=ORGANIZATION, template_id=registered.id, filters={})
+    accepted = replace(Report.accepted(report_id, request, registered, now), status=Status.PENDING)
     client("dynamodb").put_item(TableName="reports", Item=item_of(accepted))
     body = RenderMessage(ORGANIZATION, report_id).as_text()
     received = client("sqs")
@@ -122,25 +120,26 @@ def once(number: str) -> None:
         raise SystemExit(f"the report did not finish: {answers} {made and made.error}")
 
 
-def measured(server: EmbeddedPostgres, rows: int, runs: int) -> dict[str, Measure]:
-    """``ours``, ``by hand`` and ``bare COPY`` on so many rows. Raises ``AssertionError`` when the documents differ."""
+def measured(server: EmbeddedPostgres, rows: int, runs: int) -> Iterator[tuple[str, dict[str, Measure]]]:
+    """Output format, and ``ours``, ``by hand`` and ``bare COPY``. Raises ``AssertionError`` when the documents differ."""
     database = load(server, rows)
+    dsn = server.dsn(database)
     with local_aws() as environment:
         endpoint = environment["AWS_ENDPOINT_URL"]
         stack.register_sources(endpoint, [entry(server, database)])
-        hand = ["benchmarks.floors.pipeline"]
-        contenders = {
-            "ours": ["benchmarks.whole_worker", "once"],
-            "by hand": [*hand, "by_hand", server.dsn(database), BUCKET],
-            "bare COPY": [*hand, "bare", server.dsn(database), BUCKET],
-        }
-        found = in_turn(contenders, runs, environment)
         s3 = stack.local_client("s3", endpoint)
-        documents = s3.list_objects_v2(Bucket=BUCKET, Prefix=f"documents/{ORGANIZATION}/")["Contents"]
-        digests = {digest(s3, key) for key in ("documents/by-hand.csv", documents[0]["Key"])}
-        if len(documents) != runs or len(digests) != 1:
-            raise AssertionError("the two pipelines make different documents")
-    return found
+        for output_format in FORMATS:
+            contenders = {
+                "ours": ["benchmarks.whole_worker", output_format],
+                "by hand": ["benchmarks.floors.pipeline", "by_hand", output_format, dsn, BUCKET],
+                "bare COPY": ["benchmarks.floors.pipeline", "bare", output_format, dsn, BUCKET],
+            }
+            yield output_format, in_turn(contenders, runs, environment)
+            documents = [found["Key"] for found in s3.list_objects_v2(Bucket=BUCKET, Prefix="documents/")["Contents"]]
+            if len(documents) != runs or len({digest(s3, key) for key in (*documents, KEYS["by_hand"])}) != 1:
+                raise AssertionError(f"the two pipelines make different documents in {output_format}")
+            for key in documents:
+                s3.delete_object(Bucket=BUCKET, Key=key)
 
 
 def digest(s3: Any, key: str) -> str:
@@ -151,15 +150,21 @@ def digest(s3: Any, key: str) -> str:
     return found.hexdigest()
 
 
-def main(arguments: list[str]) -> None:
-    """``once NUMBER``, or ``ROWS RUNS``."""
-    if arguments[0] == "once":
-        once(arguments[1])
-        return
-    with EmbeddedPostgres() as server:
-        for name, measure in measured(server, int(arguments[0]), int(arguments[1])).items():
-            print(json.dumps({"name": name, "seconds": round(measure.seconds, 2), "MB": measure.peak // 1024**2}))
+def line(output_format: str, rows: int, found: dict[str, Measure]) -> str:
+    """Of the table, for one format."""
+    ours, hand, bare = (found[name] for name in ("ours", "by hand", "bare COPY"))
+    return (
+        f"| {output_format} | {rows:,} | {ours.seconds / hand.seconds:.2f} × | {ours.seconds / bare.seconds:.1f} × "
+        f"| {ours.seconds:.2f} | {hand.seconds:.2f} | {rows / ours.seconds:,.0f} | {ours.peak / 1e6:.0f} MB "
+        f"| {hand.peak / 1e6:.0f} MB |"
+    )
 
+
+HEADING = (
+    "| whole worker | rows | takes, of the same by hand | of bare COPY and upload | seconds | by hand | rows/s "
+    "| peak memory | by hand |",
+    "|---|---|---|---|---|---|---|---|---|",
+)
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main(*sys.argv[1:3])

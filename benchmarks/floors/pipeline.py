@@ -1,4 +1,7 @@
-"""The hand-written pipeline: COPY, the same spool, ``csv.writer``, an upload. And the bare one: COPY and an upload."""
+"""The hand-written pipeline: COPY, the same spool, the document by hand, an upload. And the bare one: COPY and an upload.
+
+``python -m benchmarks.floors.pipeline KIND FORMAT DSN BUCKET`` is one of them in a process of its own.
+"""
 
 import sys
 import tempfile
@@ -15,6 +18,7 @@ from benchmarks.operations import COLUMNS, ORGANIZATION, SOURCE, TABLE
 from benchmarks.processes import report
 
 QUERY = f"SELECT {', '.join(COLUMNS)} FROM {TABLE} WHERE organization_id = '{ORGANIZATION}'"
+KEYS = {"by_hand": "floors/by-hand", "bare": "floors/bare"}
 _TYPES = (25, 25, 25, 1700, 1700, 25, 1184)
 
 
@@ -39,28 +43,28 @@ def spooled(dsn: str, folder: Path) -> SpooledTable:
     return writer.write(SOURCE, TABLE, COLUMNS, batches())
 
 
-def by_hand(dsn: str, folder: Path, bucket: str) -> None:
-    """Source → spool → CSV → S3."""
-    path = folder / "document.csv"
-    written(spooled(dsn, folder), path, "CSV")
-    boto3.client("s3").upload_file(str(path), bucket, "documents/by-hand.csv")
+def by_hand(output_format: str, dsn: str, folder: Path, bucket: str) -> None:
+    """Source → spool → document → S3."""
+    path = folder / "document"
+    written(spooled(dsn, folder), path, output_format)
+    boto3.client("s3").upload_file(str(path), bucket, KEYS["by_hand"])
 
 
-def bare(dsn: str, folder: Path, bucket: str) -> None:
+def bare(_output_format: str, dsn: str, folder: Path, bucket: str) -> None:
     """COPY's own output, uploaded."""
     path = folder / "document.txt"
     query = f"COPY ({QUERY}) TO STDOUT"
     with psycopg.connect(dsn) as connection, connection.cursor().copy(query) as copied, path.open("wb") as file:
         file.writelines(copied)
-    boto3.client("s3").upload_file(str(path), bucket, "documents/bare.txt")
+    boto3.client("s3").upload_file(str(path), bucket, KEYS["bare"])
 
 
-def main(kind: str, dsn: str, bucket: str) -> None:
+def main(kind: str, output_format: str, dsn: str, bucket: str) -> None:
     """Measured."""
     with tempfile.TemporaryDirectory(prefix="reporter-") as name:
         pipeline = {"by_hand": by_hand, "bare": bare}[kind]
-        report(lambda: pipeline(dsn, Path(name), bucket))
+        report(lambda: pipeline(output_format, dsn, Path(name), bucket))
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:4])
+    main(*sys.argv[1:5])

@@ -29,7 +29,7 @@ def test_the_same_by_hand_is_the_same_to_the_byte(tmp_path: Path, output_format:
     descriptor = os.open(table.path, os.O_RDONLY)
     spooled = SpooledRows(descriptor, table.columns, table.offsets, table.starts)
     pieces: list[str] = []
-    render(template(table, output_format), output_format, {SOURCE: {TABLE: spooled}}, pieces.append, now=NOW)
+    render(template(output_format), output_format, {SOURCE: {TABLE: spooled}}, pieces.append, now=NOW)
     os.close(descriptor)
     assert (tmp_path / "by-hand").read_bytes().decode() == "".join(pieces)
 
