@@ -2,7 +2,7 @@
 
 Counted on moto from what botocore sends. Units follow DynamoDB's rules: a write per begun kilobyte of the item, twice in a
 transaction, once more for an entry that appears in or leaves an index, a read per begun four kilobytes, half without
-consistency. The prices are what a region like us-east-1 lists; look up yours.
+consistency. The prices are those of us-east-1 in 2026; look up yours.
 """
 
 import json
@@ -23,7 +23,7 @@ PRICES: Mapping[str, float] = {
     "Lambda GB-second": 16.6667e-6,
     "write unit": 0.625e-6,
     "read unit": 0.125e-6,
-    "SQS request": 0.40e-6,
+    "SQS request in a fair queue": 0.50e-6,
     "S3 PUT": 5.0e-6,
     "S3 GET": 0.4e-6,
     "EventBridge event": 1.0e-6,
@@ -192,7 +192,7 @@ def cost(found: Mapping[str, Spent]) -> float:
         "Lambda GB-second": 7 * ACCEPT_GB_SECONDS + WORKER_GB_SECONDS,
         "write unit": new.writes + worker.writes,
         "read unit": new.reads + worker.reads + 5 + 1,
-        "SQS request": 3,
+        "SQS request in a fair queue": 3,
         "S3 PUT": 1,
         "S3 GET": 2,
         "EventBridge event": 1,
