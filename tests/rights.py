@@ -19,6 +19,7 @@ TABLES = {
     "limits": "LimitTable",
 }
 S3_ACTIONS = {"HeadObject": "GetObject", "ListObjectVersions": "ListBucketVersions", "ListObjectsV2": "ListBucket"}
+TELLING_MISSING = {"GetObject", "HeadObject"}
 SAMPLES = {"Stage": "local", "AWS::Partition": "aws", "AWS::Region": "us-east-1", "AWS::AccountId": "123456789012"}
 
 Right = tuple[str, str]
@@ -62,7 +63,9 @@ def _rights(service: str, operation: str, params: dict[str, Any]) -> list[Right]
         case "s3":
             action = S3_ACTIONS.get(operation, operation) + ("Version" if "VersionId" in params else "")
             bucket = "DocumentBucket.Arn" if params["Bucket"] == "documents" else "SourceBucketArn"
-            return [(f"s3:{action}", f"${{{bucket}}}/{params['Key']}" if "Key" in params else bucket)]
+            wanted = [(f"s3:{action}", f"${{{bucket}}}/{params['Key']}" if "Key" in params else bucket)]
+            # Without the second, what is missing is "forbidden".
+            return [*wanted, ("s3:ListBucket", bucket)] if operation in TELLING_MISSING else wanted
         case "sqs":
             return [(f"sqs:{operation}", "RenderQueue.Arn")]
         case "events":

@@ -100,10 +100,36 @@ def test_no_function_may_do_everything(name: str) -> None:
         assert statement["Resource"] != "*"
 
 
+READERS_OF_FILES = [
+    "AcceptFunction",
+    "WorkerFunction",
+    "PdfWorkerFunction",
+    "TemplatesFunction",
+    "PreviewFunction",
+    "DataSourcesFunction",
+]
+
+
+def resources_of(name: str, action: str) -> str:
+    """Everything on which a function may do this, as one text."""
+    return str([statement["Resource"] for statement in statements(name) if action in statement["Action"]])
+
+
+def test_these_functions_read_files() -> None:
+    assert [name for name in FUNCTIONS if "sources/*" in resources_of(name, "s3:GetObject")] == READERS_OF_FILES
+
+
+@pytest.mark.parametrize("name", READERS_OF_FILES)
+def test_whoever_reads_files_can_tell_a_missing_one_from_a_forbidden_one(name: str) -> None:
+    listed = resources_of(name, "s3:ListBucket")
+    assert "'DocumentBucket.Arn'" in listed
+    assert "'SourceBucketArn'" in listed
+
+
 def test_a_preview_has_not_one_right_to_write() -> None:
     for statement in statements("PreviewFunction"):
         actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
-        assert all(action.partition(":")[2].startswith(("Get", "Decrypt")) for action in actions)
+        assert all(action.partition(":")[2].startswith(("Get", "List", "Decrypt")) for action in actions)
 
 
 @pytest.mark.parametrize(("name", "worker"), [("RenderQueue", "WorkerFunction"), ("PdfQueue", "PdfWorkerFunction")])

@@ -288,16 +288,45 @@ def test_a_body_that_breaks_off_gives_rows_only_before_the_error() -> None:
         list(snapshot.rows("t", ["v"], declared(v="integer"), (), ORGANIZATION))
 
 
-@pytest.mark.parametrize(
-    ("code", "retryable"),
-    [("NoSuchKey", False), ("AccessDenied", False), ("SlowDown", True), ("PreconditionFailed", True), ("500", True)],
-)
-def test_what_s3_refuses_is_told_apart(code: str, retryable: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    source = drop("v\n1\n")
-    schema = source.discover("")
+def refusing(code: str, status: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """S3 answers every request for an object with that error from now on."""
 
     def refuse(**_request: Any) -> None:
-        raise ClientError({"Error": {"Code": code, "Message": "secret"}}, "GetObject")
+        answer: Any = {"Error": {"Code": code, "Message": "secret"}, "ResponseMetadata": {"HTTPStatusCode": status}}
+        raise ClientError(answer, "GetObject")
 
-    monkeypatch.setattr(client("s3"), "get_object", refuse)
-    assert failure(source, ["v"], schema).retryable is retryable
+    for call in ("get_object", "head_object"):
+        monkeypatch.setattr(client("s3"), call, refuse)
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "retryable", "dead"),
+    [
+        ("NoSuchKey", 404, False, False),
+        ("AccessDenied", 403, True, False),
+        ("InvalidObjectState", 403, True, False),
+        ("KMS.DisabledException", 400, True, False),
+        ("SlowDown", 503, True, True),
+        ("PreconditionFailed", 412, True, False),
+        ("500", 500, True, True),
+    ],
+)
+def test_what_s3_refuses_is_told_apart(
+    code: str, status: int, retryable: bool, dead: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = drop("v\n1\n")
+    schema = source.discover("")
+    refusing(code, status, monkeypatch)
+    failed = failure(source, ["v"], schema)
+    assert failed.retryable is retryable
+    assert getattr(failed, "dead", False) is dead
+
+
+@pytest.mark.parametrize(("key", "code"), [("t.csv", "AccessDenied"), ("t.parquet", "403")])
+def test_a_file_that_may_not_be_read_is_no_missing_one(key: str, code: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    put_file("another.csv", "v\n1\n")
+    source = opened(files_entry({"t": key}))
+    assert source.discover("").tables == {}
+    refusing(code, 403, monkeypatch)
+    with pytest.raises(SourceUnavailable, match="data source s: the file of table t may not be read"):
+        source.discover("")

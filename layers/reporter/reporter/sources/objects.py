@@ -1,8 +1,10 @@
 """Objects on S3, each in the version that a report began with, and all of what was asked for."""
 
 import io
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from http import HTTPStatus
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -11,9 +13,9 @@ from urllib3.exceptions import HTTPError
 from reporter.deadline import Deadline
 from reporter.errors import ReportFailure, SourceUnavailable
 
+log = logging.getLogger("reporter")
 BUFFER_BYTES = 1 << 18
-_MISSING = frozenset({"NoSuchKey", "NoSuchVersion", "404", "AccessDenied", "403"})
-"""Without the right to list a bucket, S3 says of a missing object that access is denied."""
+_MISSING = frozenset({"NoSuchKey", "NoSuchVersion", "404"})
 
 
 class MissingFile(ReportFailure):
@@ -59,6 +61,10 @@ class Objects:
             if code in _MISSING:
                 message = f"data source {self._source}: the file of table {table} is not there"
                 raise MissingFile("SOURCE_CHANGED", message) from None
+            if _forbidden(error):
+                # Also of an object that is not there, where the bucket may not be listed: nobody can tell which it is.
+                log.warning("a file may not be read", extra={"source": self._source, "table": table, "code": code})
+                raise SourceUnavailable(self._source, f"the file of table {table} may not be read", dead=False) from None
             if code in {"PreconditionFailed", "412", "InvalidRange", "416"}:
                 raise SourceUnavailable(self._source, "a file changed while it was read", dead=False) from None
             raise SourceUnavailable(self._source, "S3 does not answer") from None
@@ -71,6 +77,13 @@ class Objects:
 
     def _broken_off(self) -> SourceUnavailable:
         return SourceUnavailable(self._source, "a file broke off while it was read")
+
+
+def _forbidden(error: ClientError) -> bool:
+    """Whether a policy or the object's key keeps us from it. S3 passes on what KMS says under names of its own."""
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+    code = str(error.response.get("Error", {}).get("Code", ""))
+    return status == HTTPStatus.FORBIDDEN or code in {"AccessDenied", "403"} or code.startswith("KMS.")
 
 
 class WholeBody(io.RawIOBase):
