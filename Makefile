@@ -64,7 +64,7 @@ test: $(READY) ## All tests: unit, conformance, integration, template, build, en
 chaos: $(READY) ## The stack under load while its network fails and its workers are killed (CHAOS_REPORTS=500, CHAOS_SEED=...)
 	@$(PATHS) $(BIN)/python -u -m local.chaos
 
-soak: .venv/ready ## Chance for long: ten minutes of fuzzing, 5,000 calls, 2,000 lives of reports (PARTS="fuzz api life"); docs/soak.md
+soak: $(READY) ## Chance for long: ten minutes of fuzzing, 5,000 calls, 2,000 lives of reports (PARTS="fuzz api life"); docs/soak.md
 	@$(PATHS) PARTS="$(PARTS)" $(BIN)/python -m local.soak
 
 build: .venv-sam/ready ## What sam deploy ships, bytecode included (RUNTIME=python3.13, which must be on PATH)

@@ -35,7 +35,7 @@ class Part:
 
 PARTS = {
     "fuzz": Part("tests/fuzz/test_fuzz.py", r"^\w+: \d+ rounds of \d+, seeds .*$", {"FUZZ_SECONDS": "100"}),
-    "api": Part("tests/fuzz/test_api.py", r"^FUZZ_SEED=\d+: \d+ calls, .*$", {"API_CALLS": "5000"}),
+    "api": Part("tests/e2e/test_deployed_calls.py", r"^FUZZ_SEED=\d+: \d+ calls, .*$", {"API_CALLS": "5000"}),
     "life": Part(
         "tests/integration/test_life_of_reports.py",
         r"\d+ passing examples, \d+ failing examples",

@@ -24,11 +24,11 @@ def new_id(now: datetime) -> str:
 
 
 def day_bounds(day: datetime) -> tuple[str, str]:
-    """The lowest id of that UTC day and the lowest of the next."""
+    """The lowest id of that UTC day and the lowest of the next; ids begin in 1970."""
     first = int(day.timestamp() * 1000)
     return _lowest(first), _lowest(first + 86_400_000)
 
 
 def _lowest(milliseconds: int) -> str:
-    text = f"{milliseconds:012x}"
+    text = f"{max(milliseconds, 0):012x}"
     return f"{text[:8]}-{text[8:]}-0000-0000-000000000000"

@@ -89,7 +89,11 @@ def read_page(
 ) -> Page[Item]:
     """One page of an organization's rows that are neither deleted nor expired. Raises ``Unavailable``."""
     skip = 0 if request.cursor else (request.page - 1) * request.limit
-    query = _query(table, organization_id, request)
+    low, high = _between(request)
+    if low > high:
+        # DynamoDB refuses such a range, where nothing can lie.
+        return Page([], None)
+    query = _query(table, organization_id, request, low, high)
     found: list[Item] = []
     size = 0
     begun = time.monotonic()
@@ -114,18 +118,23 @@ def read_page(
     return Page(found, None)
 
 
-def _query(table: str, organization_id: str, request: PageRequest) -> dict[str, Any]:
-    names = {f"#{name}": name for name in request.matches}
-    values: dict[str, Any] = {f":{name}": value for name, value in request.matches.items()}
-    values[":organization"] = organization_id
-    values[":now"] = rfc3339(datetime.now(UTC))
-    key = "organizationId = :organization"
+def _between(request: PageRequest) -> tuple[str, str]:
+    """The ids that the day and the cursor leave, both inclusive."""
     low, high = day_bounds(request.day) if request.day else ("0", "g")
     if request.cursor and request.ascending:
         # No id lies between one id and itself with a suffix.
         low = max(low, request.cursor + "~")
     elif request.cursor:
         high = min(high, request.cursor[:-1] + chr(ord(request.cursor[-1]) - 1) + "~")
+    return low, high
+
+
+def _query(table: str, organization_id: str, request: PageRequest, low: str, high: str) -> dict[str, Any]:
+    names = {f"#{name}": name for name in request.matches}
+    values: dict[str, Any] = {f":{name}": value for name, value in request.matches.items()}
+    values[":organization"] = organization_id
+    values[":now"] = rfc3339(datetime.now(UTC))
+    key = "organizationId = :organization"
     values |= {":low": low, ":high": high}
     alive = "attribute_not_exists(deletedAt) AND (attribute_not_exists(expiresAt) OR expiresAt > :now)"
     conditions = [alive, *(f"#{name} = :{name}" for name in request.matches)]
