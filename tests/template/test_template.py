@@ -126,6 +126,13 @@ def test_whoever_reads_files_can_tell_a_missing_one_from_a_forbidden_one(name: s
     assert "'SourceBucketArn'" in listed
 
 
+@pytest.mark.parametrize("name", READERS_OF_FILES)
+def test_whoever_reads_files_may_use_the_keys_of_both_buckets(name: str) -> None:
+    used = resources_of(name, "kms:Decrypt")
+    assert "['HasKey', 'KmsKeyArn'" in used
+    assert "['HasSourceKey', 'SourceKeyArn'" in used
+
+
 def test_a_preview_has_not_one_right_to_write() -> None:
     for statement in statements("PreviewFunction"):
         actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
