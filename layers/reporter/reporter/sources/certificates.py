@@ -8,18 +8,19 @@ from pathlib import Path
 import botocore
 from botocore.exceptions import BotoCoreError, ClientError
 
-from reporter.errors import SourceUnavailable
+from reporter.errors import ReportFailure, SourceUnavailable
 from reporter.sources.entry import SourceEntry
 from reporter.sources.reading import Surroundings
 
 MAX_CERTIFICATE_BYTES = 1024 * 1024
+"""All public authorities together have a quarter of it."""
 
 
 def trusted_certificates(entry: SourceEntry, surroundings: Surroundings) -> str:
     """The file libpq checks the server's certificate against; empty where the entry asks for no check.
 
     ``certificatesKey`` names a PEM bundle in the project's bucket, else the public authorities are trusted.
-    Raises ``SourceUnavailable`` when the bundle cannot be had.
+    Raises ``SourceUnavailable`` when the bundle cannot be had, ``ReportFailure`` SOURCE_REFUSED when it is too large.
     """
     if not str(entry.connection["sslmode"]).startswith("verify-"):
         return ""
@@ -30,7 +31,11 @@ def trusted_certificates(entry: SourceEntry, surroundings: Surroundings) -> str:
         return public or str(Path(botocore.__file__).with_name("cacert.pem"))
     try:
         answer = surroundings.client("s3").get_object(Bucket=surroundings.bucket, Key=key)
-        content: bytes = answer["Body"].read(MAX_CERTIFICATE_BYTES)
+        if answer["ContentLength"] > MAX_CERTIFICATE_BYTES:
+            message = f"its certificates, connection.certificatesKey, are larger than {MAX_CERTIFICATE_BYTES} bytes"
+            raise ReportFailure("SOURCE_REFUSED", f"data source {entry.id}: {message}")
+        # Read whole, so that botocore compares the length: a part of a bundle may lack the very authority.
+        content: bytes = answer["Body"].read()
     except (ClientError, BotoCoreError):
         raise SourceUnavailable(entry.id, "its certificates cannot be read") from None
     path = Path(tempfile.gettempdir()) / f"certificates-{hashlib.sha256(content).hexdigest()}.pem"
