@@ -7,7 +7,7 @@ from reporter.aws.document_bucket import DocumentBucket
 from reporter.aws.http import Call, answer, file_answer, make_resolver
 from reporter.aws.limit_table import LimitTable
 from reporter.aws.logs import answered
-from reporter.aws.paging import page_request, read_page
+from reporter.aws.paging import PageLimits, page_request, read_page
 from reporter.aws.report_items import report_of
 from reporter.aws.report_table import ReportTable
 from reporter.aws.routes import description
@@ -19,6 +19,7 @@ settings = StatusSettings.from_env()
 reports = ReportTable(settings.report_table)
 limits = LimitTable(settings.limit_table, settings.reports_per_minute, settings.concurrent_reports)
 documents = DocumentBucket(settings.document_bucket)
+page_limits = PageLimits(settings.max_answer_bytes, settings.list_seconds)
 app = make_resolver()
 
 
@@ -28,7 +29,7 @@ def list_reports() -> Any:
     call = Call(app)
     organization = call.organization()
     request = page_request(call, report_filters(call.query("status"), call.query("templateId", "template_id")))
-    page = read_page(settings.report_table, organization, request, report_of, Report.as_answer, settings.max_answer_bytes)
+    page = read_page(settings.report_table, organization, request, report_of, Report.as_answer, page_limits)
     return answer(200, page.as_answer(request, Report.as_answer))
 
 

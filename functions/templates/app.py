@@ -23,7 +23,7 @@ from reporter.aws.document_bucket import DocumentBucket  # noqa: E402
 from reporter.aws.http import Call, answer, attachment, created, file_answer, make_resolver  # noqa: E402
 from reporter.aws.idempotency import PowertoolsIdempotency  # noqa: E402
 from reporter.aws.logs import answered  # noqa: E402
-from reporter.aws.paging import page_request, read_page  # noqa: E402
+from reporter.aws.paging import PageLimits, page_request, read_page  # noqa: E402
 from reporter.aws.template_store import TemplateStore, template_of  # noqa: E402
 from reporter.aws.uploads import upload_of  # noqa: E402
 from reporter.identifiers import new_id  # noqa: E402
@@ -45,6 +45,7 @@ ports = UploadPorts(
     clock=clock,
     new_id=new_id,
 )
+page_limits = PageLimits(settings.max_answer_bytes, settings.list_seconds)
 app = make_resolver()
 
 
@@ -65,9 +66,7 @@ def list_templates() -> Any:
     organization = call.organization()
     holds = {"description": text.lower()} if (text := call.query("description")) else {}
     request = page_request(call, template_filters(call.query("outputFormat", "output_format")), holds)
-    page = read_page(
-        settings.template_table, organization, request, template_of, Template.as_answer, settings.max_answer_bytes
-    )
+    page = read_page(settings.template_table, organization, request, template_of, Template.as_answer, page_limits)
     return answer(200, page.as_answer(request, Template.as_answer))
 
 

@@ -2,13 +2,15 @@
 
 import hashlib
 from dataclasses import replace
+from typing import Any
 
 import pytest
-from reporter.aws import paging
 from reporter.aws.clients import client
 from reporter.document import CONTENT_TYPES
 from reporter.report import Status
 
+from functions.status import app as status_door
+from functions.templates import app as templates_door
 from tests.conformance.test_api_cases import report_in, template_in
 from tests.world import ORGANIZATION, TEMPLATE, World
 
@@ -52,7 +54,7 @@ def test_a_search_that_takes_long_ends_early_and_the_cursor_leads_on(world: Worl
     for number, report_id in enumerate(ids):
         status = Status.ERROR if number in {0, 39} else Status.FINISHED
         world.add_report(replace(report_in(ORGANIZATION, report_id), filters=filters, status=status))
-    monkeypatch.setattr(paging, "READ_SECONDS", -1)
+    monkeypatch.setattr(status_door, "page_limits", replace(status_door.page_limits, seconds=-1))
     seen: list[list[str]] = []
     cursor = ""
     while True:
@@ -63,6 +65,11 @@ def test_a_search_that_takes_long_ends_early_and_the_cursor_leads_on(world: Worl
         cursor = f"&cursor={page['nextCursor']}"
     assert len(seen) > 1
     assert [report for page in seen for report in page] == [ids[39], ids[0]]
+
+
+@pytest.mark.parametrize("door", [status_door, templates_door], ids=["reports", "templates"])
+def test_a_list_ends_early_by_the_doors_settings(door: Any) -> None:
+    assert (door.page_limits.bytes, door.page_limits.seconds) == (door.settings.max_answer_bytes, door.settings.list_seconds)
 
 
 def test_a_page_of_huge_reports_ends_early_and_the_cursor_leads_on(world: World) -> None:

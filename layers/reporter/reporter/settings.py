@@ -177,7 +177,14 @@ class DeadLetterSettings(SweepSettings):
     accept_function: str
 
 
-class StatusSettings(BudgetSettings, LimitSettings):
+class ListSettings(Settings):
+    """Where a page of a list ends early: well before API Gateway's 29 seconds, and where Lambda still takes the answer."""
+
+    max_answer_bytes: UpTo6MB = 4 * 1024 * 1024
+    list_seconds: Annotated[int, Field(gt=0, le=20)] = 15
+
+
+class StatusSettings(BudgetSettings, LimitSettings, ListSettings):
     """Reading reports, downloads, limits, health and the API's description."""
 
     report_table: str
@@ -187,7 +194,6 @@ class StatusSettings(BudgetSettings, LimitSettings):
     max_upload_bytes: UpTo6MB = 4 * 1024 * 1024
     idempotency_hours: Positive = 24
     derived_key_seconds: Positive = 300
-    max_answer_bytes: UpTo6MB = 4 * 1024 * 1024
     max_rows: Positive = 10_000_000
     max_spool_bytes: Positive = 4 * 1024**3
     max_output_bytes: Positive = 2 * 1024**3
@@ -217,7 +223,7 @@ class StatusSettings(BudgetSettings, LimitSettings):
         }
 
 
-class TemplateSettings(SourceSettings):
+class TemplateSettings(SourceSettings, ListSettings):
     """Registering and reading templates."""
 
     template_table: str
@@ -228,7 +234,6 @@ class TemplateSettings(SourceSettings):
     max_schema_bytes: Positive = 1024 * 1024
     schema_seconds: Positive = 5
     schema_memory_bytes: Positive = 256 * 1024 * 1024
-    max_answer_bytes: UpTo6MB = 4 * 1024 * 1024
 
 
 class PreviewSettings(SourceSettings):

@@ -22,8 +22,6 @@ from reporter.request import UUID_PATTERN, rfc3339
 
 MAX_LIMIT = 100
 MAX_OFFSET = 10_000
-READ_SECONDS = 15.0
-"""After so long a page ends early, with what there is and a cursor: the gateway waits for 29 seconds."""
 Item = TypeVar("Item")
 
 
@@ -62,6 +60,14 @@ def page_request(call: Call, matches: Mapping[str, str], holds: Mapping[str, str
 
 
 @dataclass(frozen=True, slots=True)
+class PageLimits:
+    """Where a page ends early, with what there is and a cursor: after ``bytes`` of answer, or ``seconds`` of reading."""
+
+    bytes: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Page(Generic[Item]):
     """Items and, when there may be more, the cursor that leads to them."""
 
@@ -85,7 +91,7 @@ def read_page(
     request: PageRequest,
     make: Callable[[Any], Item],
     size_of: Callable[[Item], Any],
-    max_bytes: int,
+    limits: PageLimits,
 ) -> Page[Item]:
     """One page of an organization's rows that are neither deleted nor expired. Raises ``Unavailable``."""
     skip = 0 if request.cursor else (request.page - 1) * request.limit
@@ -107,11 +113,11 @@ def read_page(
                     continue
                 made = make(attributes)
                 size += len(write_json(size_of(made)).encode())
-                if found and (len(found) == request.limit or size > max_bytes):
+                if found and (len(found) == request.limit or size > limits.bytes):
                     return Page(found, _encoded(str(getattr(found[-1], "id", ""))))
                 found.append(made)
             last = page.get("LastEvaluatedKey")
-            if last and not skip and time.monotonic() - begun > READ_SECONDS:
+            if last and not skip and time.monotonic() - begun > limits.seconds:
                 return Page(found, _encoded(last["id"]["S"]))
     except AWS_ERRORS as error:
         raise Unavailable("the table") from error
