@@ -207,6 +207,23 @@ def test_every_code_has_a_status_and_says_when(code: str) -> None:
     assert CODES[code].when
 
 
+@pytest.mark.parametrize("name", MODELS)
+def test_every_function_has_a_log_group_that_forgets_and_is_there_before_it(name: str) -> None:
+    group = resources()[FUNCTIONS[name]["LoggingConfig"]["LogGroup"]]
+    assert group["Type"] == "AWS::Logs::LogGroup"
+    assert group["Properties"]["RetentionInDays"] == "LogRetentionDays"
+    # What does not name the function does not wait for it.
+    named = group["Properties"]["LogGroupName"]
+    assert named.startswith("/aws/lambda/reporter-${Stage}-")
+    assert named.count("$") == 1
+
+
+def test_no_two_functions_share_a_log_group() -> None:
+    groups = [r["Properties"]["LogGroupName"] for r in resources().values() if r["Type"] == "AWS::Logs::LogGroup"]
+    assert len(set(groups)) == len(groups) == len(FUNCTIONS)
+    assert len({made["LoggingConfig"]["LogGroup"] for made in FUNCTIONS.values()}) == len(FUNCTIONS)
+
+
 def test_the_sweeper_runs_as_often_as_its_setting_says() -> None:
     schedule = FUNCTIONS["SweeperFunction"]["Events"]["Sweep"]["Properties"]["Schedule"]
     assert schedule == "cron(0/${SweepMinutes} * * * ? *)"
