@@ -2,20 +2,12 @@
 
 from typing import Any
 
-from reporter.renderer.client import Renderer
-from reporter.renderer.containment import Limits
+from reporter.renderer_assembly import preview_renderer
 from reporter.settings import PreviewSettings
 
 settings = PreviewSettings.from_env()
 # Before any client exists: the renderer must never have shared memory with credentials.
-renderer = Renderer(
-    Limits(
-        seconds=settings.preview_seconds,
-        cpu_seconds=settings.preview_seconds,
-        memory_bytes=settings.preview_memory_bytes,
-        output_bytes=settings.preview_output_bytes,
-    )
-)
+renderer = preview_renderer(settings)
 
 from reporter.assembly import clock  # noqa: E402
 from reporter.aws.http import Call, answer, make_resolver  # noqa: E402

@@ -2,21 +2,12 @@
 
 from typing import Any
 
-from reporter.renderer.client import Renderer
-from reporter.renderer.containment import Limits
+from reporter.renderer_assembly import schema_renderer
 from reporter.settings import TemplateSettings
 
 settings = TemplateSettings.from_env()
 # Before any client exists: what looks at uploaded schemas must never have shared memory with credentials.
-renderer = Renderer(
-    Limits(
-        seconds=settings.schema_seconds,
-        cpu_seconds=settings.schema_seconds,
-        memory_bytes=settings.schema_memory_bytes,
-        output_bytes=1,
-    ),
-    warm=False,
-)
+renderer = schema_renderer(settings)
 
 from reporter.assembly import clock  # noqa: E402
 from reporter.aws.document_bucket import DocumentBucket  # noqa: E402

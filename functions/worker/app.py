@@ -2,21 +2,12 @@
 
 from typing import Any
 
-from reporter.renderer.client import Renderer
-from reporter.renderer.containment import Limits
+from reporter.renderer_assembly import worker_renderer
 from reporter.settings import WorkerSettings
 
 settings = WorkerSettings.from_env()
 # Before any client exists: the renderer must never have shared memory with credentials.
-renderer = Renderer(
-    Limits(
-        seconds=settings.render_seconds,
-        cpu_seconds=settings.render_cpu_seconds,
-        memory_bytes=settings.render_memory_bytes,
-        output_bytes=settings.max_output_bytes,
-    ),
-    settings.pdf_limits(),
-)
+renderer = worker_renderer(settings)
 
 from reporter.assembly import clock  # noqa: E402
 from reporter.aws.document_bucket import DocumentBucket, document_key  # noqa: E402

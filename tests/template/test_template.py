@@ -233,7 +233,8 @@ def test_the_sweeper_runs_as_often_as_its_setting_says() -> None:
 def test_every_alarm_looks_at_something_that_is_counted() -> None:
     alarms = {name: r["Properties"] for name, r in resources().items() if r["Type"] == "AWS::CloudWatch::Alarm"}
     ours = {alarm["MetricName"] for alarm in alarms.values() if alarm["Namespace"] == "Reporter"}
-    doors = "".join(path.read_text() for path in (ROOT / "functions").glob("*/app.py"))
+    counting = [*(ROOT / "functions").glob("*/app.py"), *(ROOT / "layers/reporter/reporter").glob("*_assembly.py")]
+    doors = "".join(path.read_text() for path in counting)
     # The dead-letter function counts each outcome by its name.
     assert {name for name in ours if f'"{name}"' not in doors} == {"DeadLetterKept"}
     for name in ("DeadLetterAlarm", "QueueAgeAlarm", "SweeperErrorAlarm", "SweeperSilenceAlarm"):

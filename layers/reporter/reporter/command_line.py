@@ -21,7 +21,7 @@ from reporter.formats.template_file import check_template, template_file
 from reporter.given_data import given_path
 from reporter.press import Order, make_document, plan
 from reporter.renderer.client import Renderer
-from reporter.renderer.containment import Limits
+from reporter.renderer_assembly import render_limits
 from reporter.request import parse_time_zone
 from reporter.row_filters import check_operators
 from reporter.schema import SourceSchema
@@ -85,7 +85,7 @@ def _check(options: Namespace) -> int:
 
 def _render(options: Namespace) -> int:
     order = _order(options)
-    limits, settings = _limits()
+    settings = _settings()
     try:
         data = given_path(options.data)
         planned = plan(order, data.schemas)
@@ -95,7 +95,7 @@ def _render(options: Namespace) -> int:
         raise Unusable(_every_problem(error)) from None
     with (
         tempfile.TemporaryDirectory(prefix="reporter-") as name,
-        closing(Renderer(limits, settings.pdf_limits())) as renderer,
+        closing(Renderer(render_limits(settings), settings.pdf_limits())) as renderer,
     ):
         folder = Path(name)
         spool = SpoolWriter(folder, settings.max_rows, settings.max_spool_bytes)
@@ -141,18 +141,11 @@ def _order(options: Namespace) -> Order:
         raise Unusable(f"{options.xsd}: is not UTF-8; save the file as UTF-8") from None
 
 
-def _limits() -> tuple[Limits, RenderSettings]:
+def _settings() -> RenderSettings:
     try:
-        settings = RenderSettings.from_env()
+        return RenderSettings.from_env()
     except SettingsError as error:
         raise Unusable(str(error)) from None
-    limits = Limits(
-        seconds=settings.render_seconds,
-        cpu_seconds=settings.render_cpu_seconds,
-        memory_bytes=settings.render_memory_bytes,
-        output_bytes=settings.max_output_bytes,
-    )
-    return limits, settings
 
 
 def _json(path: Path) -> Any:

@@ -136,7 +136,7 @@ class _FirstRows:
 
 def _refused(failure: ReportFailure) -> RequestError:
     """What would have ended a report, as an answer: with its code, and the line of the template or the document."""
-    if failure.retryable:
+    if failure.retryable or failure.code == "CONTAINMENT_NOT_AVAILABLE":
         return RequestError("TPL-0018", failure.message, retry_after_seconds=5)
     place = {"DOCUMENT_INVALID": "document", "TEMPLATE": "template"}.get(failure.code, "template")
     problem = FieldProblem(message=failure.message, code=failure.code)

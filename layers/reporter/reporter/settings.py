@@ -90,7 +90,13 @@ class AcceptSettings(SourceSettings, LimitSettings):
     requeue_seconds: Positive = 120
 
 
-class RenderSettings(Settings):
+class ContainedSettings(Settings):
+    """``require_system_call_filter``: whether nothing is rendered or looked at where the kernel filters no system calls."""
+
+    require_system_call_filter: bool = True
+
+
+class RenderSettings(ContainedSettings):
     """How much one document may cost: in the worker as on an author's own machine."""
 
     render_seconds: Positive = 600
@@ -223,7 +229,7 @@ class StatusSettings(BudgetSettings, LimitSettings, ListSettings):
         }
 
 
-class TemplateSettings(SourceSettings, ListSettings):
+class TemplateSettings(SourceSettings, ListSettings, ContainedSettings):
     """Registering and reading templates."""
 
     template_table: str
@@ -236,7 +242,7 @@ class TemplateSettings(SourceSettings, ListSettings):
     schema_memory_bytes: Positive = 256 * 1024 * 1024
 
 
-class PreviewSettings(SourceSettings):
+class PreviewSettings(SourceSettings, ContainedSettings):
     """Previews. ``preview_rows``: of each table; ``preview_output_bytes``: of the document, of which an answer shows
     ``preview_answer_bytes``; ``preview_seconds`` end reading and rendering, well before API Gateway's 29.
     """

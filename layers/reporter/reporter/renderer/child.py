@@ -78,7 +78,13 @@ def _answer(descriptors: Sequence[int], held: int) -> Answer:
     if job["format"] == "PDF" and not engine.available():
         raise ReportFailure("FORMAT_NOT_AVAILABLE", "the engine for documents in PDF is not installed here")
     limits = Limits(**job["limits"])
-    enter_containment(limits, [output, result, held, scratch, *spools])
+    if not enter_containment(limits, [output, result, held, scratch, *spools]):
+        _send(result, {"filtered": False})
+        if limits.filter_required:
+            raise ReportFailure(
+                "CONTAINMENT_NOT_AVAILABLE",
+                "the kernel here filters no system calls, and REQUIRE_SYSTEM_CALL_FILTER is on: nothing is rendered without",
+            )
     room = Scratch(scratch)
     rows = {
         (table["source"], table["table"]): IndexedRows(
@@ -144,8 +150,9 @@ def _fill_workbook(job: Mapping[str, Any], data: Mapping[str, Any], writer: Docu
 
 
 def _send(result: int, answer: Answer) -> None:
+    """One line."""
     if "message" in answer:
         answer = {**answer, "message": answer["message"][:MAX_MESSAGE_CHARACTERS]}
-    content = memoryview(json.dumps(answer).encode())
+    content = memoryview(json.dumps(answer).encode() + b"\n")
     while content:
         content = content[os.write(result, content) :]

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import logging
 import os
 import select
 import signal
@@ -21,12 +22,13 @@ from typing import Any
 
 from reporter.dataset import SpooledTable
 from reporter.document import Document
-from reporter.errors import ReporterError, ReportFailure, Unavailable
+from reporter.errors import ReporterError, ReportFailure, RequestError, Unavailable
 from reporter.formats.pdf.limits import PdfLimits
 from reporter.formats.template_file import TemplateFile
 from reporter.formats.verifying import SCHEMA_ONLY
 from reporter.renderer.containment import Limits
 
+_log = logging.getLogger("reporter")
 POLL_SECONDS = 0.25
 START_SECONDS = 30
 KILL_SECONDS = 10
@@ -57,7 +59,7 @@ class Job:
 
 @dataclass(slots=True)
 class _Run:
-    """How a job went. ``stopped``: the code of our own reason to end it."""
+    """How a job went. ``answer``: lines of JSON. ``stopped``: the code of our own reason to end it."""
 
     child: int
     wall_seconds: float
@@ -72,13 +74,23 @@ class Renderer:
     """One renderer process per container; a dead one is replaced at the next job. Make it before any secret exists.
 
     Jobs of several threads follow one another. ``warm``: whether it imports what it needs at once, or with the first job:
-    then it costs next to nothing where there may never be one.
+    then it costs next to nothing where there may never be one. ``unfiltered`` is called once, when a child tells
+    that the kernel does not filter its system calls.
     """
 
-    def __init__(self, limits: Limits, pdf_limits: PdfLimits | None = None, *, warm: bool = True) -> None:
+    def __init__(
+        self,
+        limits: Limits,
+        pdf_limits: PdfLimits | None = None,
+        *,
+        warm: bool = True,
+        unfiltered: Callable[[], None] = lambda: None,
+    ) -> None:
         self._limits = limits
         self._pdf_limits = pdf_limits or PdfLimits()
         self._warm = warm
+        self._unfiltered = unfiltered
+        self._told = False
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._connection: socket.socket | None = None
@@ -95,13 +107,16 @@ class Renderer:
         """The document, in ``folder``. ``cancelled`` is asked a few times a second; ``seconds`` shortens the wall clock.
 
         Raises ``ReportFailure``: TEMPLATE_TIMEOUT, TEMPLATE_MEMORY, TEMPLATE_OUTPUT, TEMPLATE_RECURSION, TEMPLATE_ERROR
-        (with the template's line), DOCUMENT_INVALID (with the document's), FORMAT_NOT_AVAILABLE, CANCELED;
-        ``Unavailable`` when the renderer itself died. Then there is no document.
+        (with the template's line), DOCUMENT_INVALID (with the document's), FORMAT_NOT_AVAILABLE, CONTAINMENT_NOT_AVAILABLE,
+        CANCELED; ``Unavailable`` when the renderer itself died. Then there is no document.
         """
         return self._made(job, folder, cancelled, seconds)
 
     def check_xml_schema(self, text: str) -> None:
-        """Raises ``ReportFailure`` SCHEMA_INVALID with the schema's line, ``Unavailable`` when the renderer died."""
+        """Raises ``ReportFailure`` SCHEMA_INVALID with the schema's line, ``Unavailable`` when the renderer died,
+
+        ``RequestError`` TPL-0018 where nothing may be looked at for want of a filter of system calls.
+        """
         job = Job("", SCHEMA_ONLY, {}, [], datetime(1970, 1, 1, tzinfo=UTC), xml_schema=text)
         try:
             with tempfile.TemporaryDirectory(prefix="schema-") as folder:
@@ -109,6 +124,8 @@ class Renderer:
         except ReportFailure as failure:
             if failure.code == "SCHEMA_INVALID":
                 raise
+            if failure.code == "CONTAINMENT_NOT_AVAILABLE":
+                raise RequestError("TPL-0018", failure.message) from None
             message = "the schema takes more time or memory to be understood than it may: make it simpler"
             raise ReportFailure("SCHEMA_INVALID", message) from None
 
@@ -253,7 +270,10 @@ class Renderer:
     def _judged(self, run: _Run, output: Path) -> Document:
         made: dict[str, Any] = {}
         with suppress(ValueError):
-            made = json.loads(run.answer)
+            for line in run.answer.splitlines():
+                made |= json.loads(line)
+        if made.get("filtered") is False:
+            self._tell_unfiltered()
         if "sha256" in made:
             return Document(output, made["size"], made["sha256"], tuple(made["warnings"]))
         if "code" in made:
@@ -267,6 +287,14 @@ class Renderer:
             message = f"rendering takes more than {self._limits.cpu_seconds} seconds of processor time"
             raise ReportFailure("TEMPLATE_TIMEOUT", message)
         raise ReportFailure("TEMPLATE_MEMORY", "the template needs more memory than it may use")
+
+    def _tell_unfiltered(self) -> None:
+        """Once: it is so for every child of this machine."""
+        if not self._told:
+            self._told = True
+            required = self._limits.filter_required
+            _log.warning("the kernel filters no system calls of rendering children", extra={"required": required})
+            self._unfiltered()
 
 
 def _opened(stack: ExitStack, path: Path, flags: int) -> int:

@@ -11,19 +11,24 @@ from reporter.renderer.system_calls import refuse_system_calls
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """``memory_bytes`` beyond what the process has at the start; times in seconds."""
+    """``memory_bytes`` beyond what the process has at the start; times in seconds.
+
+    ``filter_required``: whether nothing is made where the kernel does not filter system calls.
+    """
 
     seconds: int
     cpu_seconds: int
     memory_bytes: int
     output_bytes: int
+    filter_required: bool = True
 
 
-def enter_containment(limits: Limits, keep: Collection[int]) -> None:
-    """Give up everything for good. Afterwards no file, socket or process can be opened, none reached.
+def enter_containment(limits: Limits, keep: Collection[int]) -> bool:
+    """Give up everything for good. Afterwards no file, socket or process can be opened.
 
-    ``keep``: the descriptors that stay. Lambda gives us no namespaces; resource limits work there and everywhere, and
-    where the kernel also filters system calls, only those of computing, reading and writing are left.
+    ``keep``: the descriptors that stay. Lambda gives us no namespaces; resource limits work there and everywhere. True
+    where the kernel also filters system calls: then only those of computing, reading and writing are left, and no other
+    process can be reached.
     """
     for name in os.listdir("/proc/self/fd"):
         # One of the names is the listing's own descriptor, which is closed by now.
@@ -39,7 +44,7 @@ def enter_containment(limits: Limits, keep: Collection[int]) -> None:
     _lower(resource.RLIMIT_CPU, limits.cpu_seconds, limits.cpu_seconds + 1)
     _lower(resource.RLIMIT_AS, size + limits.memory_bytes)
     _lower(resource.RLIMIT_NOFILE, 0)
-    refuse_system_calls()
+    return refuse_system_calls()
 
 
 def _lower(kind: int, soft: int, hard: int | None = None) -> None:
