@@ -21,7 +21,7 @@ MB = 1024 * 1024
 Found = dict[str, Any]
 
 
-def run(name: str, limits: dict[str, int]) -> None:
+def run(name: str, limits: dict[str, Any]) -> None:
     """In a forked child; prints its report and, on the last line, its exit status."""
     reading, writing = os.pipe()
     document = os.memfd_create("document")
@@ -102,6 +102,15 @@ def opening(limits: containment.Limits, writing: int, document: int) -> Found:
 def opening_without_filter(limits: containment.Limits, writing: int, document: int) -> Found:
     with mock.patch.object(containment, "refuse_system_calls"):
         return opening(limits, writing, document)
+
+
+def limited(limits: containment.Limits, writing: int, document: int) -> Found:
+    """Each resource limit, soft and hard, and the address space at the start. The filter would refuse to tell them."""
+    size = containment._address_space()
+    with mock.patch.object(containment, "refuse_system_calls"):
+        containment.enter_containment(limits, [writing])
+    kinds = ("CORE", "NPROC", "MEMLOCK", "FSIZE", "CPU", "AS", "NOFILE")
+    return {"size": size, **{kind: resource.getrlimit(getattr(resource, f"RLIMIT_{kind}")) for kind in kinds}}
 
 
 def reaching(limits: containment.Limits, writing: int, document: int) -> Found:
@@ -211,6 +220,7 @@ PROBES = {
     "opening": opening,
     "opening without filter": opening_without_filter,
     "asking": asking,
+    "limited": limited,
     "reaching": reaching,
     "descriptors": descriptors,
     "memory": memory,

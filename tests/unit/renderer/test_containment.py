@@ -95,6 +95,18 @@ def test_resource_limits_alone_keep_it_from_files_and_sockets_too() -> None:
     }
 
 
+def test_every_resource_limit_is_set_whether_or_not_the_kernel_filters_system_calls() -> None:
+    """For good: the hard limits are no higher, but for the second in which the signal of the soft one is heard."""
+    found, _status = probed("limited")
+    for kind in ("CORE", "NPROC", "MEMLOCK", "NOFILE"):
+        assert found[kind] == [0, 0], kind
+    assert found["FSIZE"] == [LIMITS.output_bytes, LIMITS.output_bytes]
+    assert found["CPU"] == [LIMITS.cpu_seconds, LIMITS.cpu_seconds + 1]
+    soft, hard = found["AS"]
+    assert soft == hard
+    assert 0 <= soft - found["size"] - LIMITS.memory_bytes < 4 * MB
+
+
 def test_asking_whether_a_file_could_be_opened_tells_nothing_of_it() -> None:
     """The PDF engine asks so of fonts that it holds already: the answer is yes, whatever is asked."""
     found, _status = probed("asking")
