@@ -144,9 +144,12 @@ class Plant:
                 self.ports.reports.extend_lease(report, self.now + timedelta(seconds=self.budget.lease))
         return None
 
-    def run_to_the_end(self, report_id: str, killer: Killer | None = None) -> Report:
-        """Sweep once per interval, and give each message to a worker, until the report has ended."""
-        started = self.report(report_id).opened_at
+    def run_to_the_end(self, report_id: str, killer: Killer | None = None, since: datetime | None = None) -> Report:
+        """Sweep once per interval, and give each message to a worker, until the report has ended.
+
+        Its time runs from when it was opened, or from ``since``, when the sweeper had not been running before.
+        """
+        started = max(self.report(report_id).opened_at, since) if since else self.report(report_id).opened_at
         while not self.report(report_id).ended:
             assert (self.now - started).total_seconds() <= self.budget.seconds
             for message in self.waiting():

@@ -231,9 +231,10 @@ class LifeOfReports(RuleBasedStateMachine):
             self.closing.close()
 
     def stop_the_faults(self) -> None:
-        """And see every report to its end, its event and its document."""
+        """And see every report to its end, its event and its document: from here on the sweeper runs as it should."""
+        stopped = self.plant.now
         for report_id in self.known:
-            self.plant.run_to_the_end(report_id)
+            self.plant.run_to_the_end(report_id, since=stopped)
         for _turn in range(4):
             self.plant.wait(self.plant.budget.worker + 1)
             self.plant.sweep()
