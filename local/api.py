@@ -18,13 +18,13 @@ class Api:
 
     def __init__(self, url: str, organization: str, seconds: int = 60) -> None:
         self._url = url
-        self._organization = organization
+        self.organization = organization
         self._seconds = seconds
 
     def call(self, method: str, path: str, body: bytes | None = None, **headers: str) -> tuple[int, Any, dict[str, str]]:
         """Status, body and headers; errors are answers too."""
         request = urllib.request.Request(self._url + path, data=body, method=method)
-        request.add_header("X-Organization-Id", self._organization)
+        request.add_header("X-Organization-Id", self.organization)
         request.add_header("Accept", "*/*")
         for name, value in headers.items():
             request.add_header(name.replace("_", "-"), value)
