@@ -173,19 +173,6 @@ def test_an_unknown_route_is_answered_by_the_gateway_with_our_body(api: Api) -> 
     assert headers["Content-Type"] == "application/problem+json"
 
 
-def test_hostile_templates_end_in_their_error_and_the_next_report_is_right(api: Api) -> None:
-    hostile = {
-        "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}": "TEMPLATE_RECURSION",
-        "{{ 1 / 0 }}": "TEMPLATE_ERROR",
-        "{% for i in range(99999) %}{{ 'x'|ljust:9999 }}{% endfor %}": "TEMPLATE_OUTPUT",
-    }
-    for text, code in hostile.items():
-        report = api.order(api.register("hostile", text.encode(), "TXT"), {})
-        with pytest.raises(StepFailed, match=code):
-            api.finished(report)
-    assert report_of(api, "receipt", {}).startswith(b"RECIBO")
-
-
 def test_a_preview_shows_real_rows_and_an_error_its_line(api: Api) -> None:
     def preview(template: bytes, **fields: str) -> tuple[int, Any]:
         status, answer, _ = api.send_form("/v1/templates/preview", "p", template, outputFormat="CSV", **fields)
