@@ -7,6 +7,7 @@ import re
 import time
 from datetime import date, datetime
 from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from zipfile import ZIP_DEFLATED, ZipFile
@@ -28,6 +29,7 @@ from reporter.formats.template_file import check_template
 from reporter.formats.workbook import package
 from reporter.formats.workbook.design import Design
 from reporter.formats.workbook.filling import FilledWorkbook, LayoutRecorder
+from reporter.formats.workbook.parts import PACKAGE_RELATIONS
 from reporter.formats.writing import DocumentWriter
 from reporter.language.render import render
 from reporter.schema import SourceSchema
@@ -567,7 +569,8 @@ BOMB = b'<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&
         PLAIN[: len(PLAIN) // 2],
         PLAIN[:-200] + b"\0" * 200,
     ],
-    ids=lambda template: f"{len(template)}",
+    # Their sizes change with the second they were made in: several processes would not agree on names made of them.
+    ids=lambda _template: "file",
 )
 def test_hostile_files_are_refused_at_once(template: bytes) -> None:
     started = time.process_time()
@@ -591,6 +594,74 @@ def test_all_parts_together_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None
     assert len(Design(with_rows(2)).sheets) == 2
     with pytest.raises(TemplateProblems, match="more than the 10000 tags"):
         Design(with_rows(10))
+
+
+CHART, DRAWING = "xl/charts/chart1.xml", "xl/drawings/drawing1.xml"
+CHARTED = with_picture({"A1": "x"}, "C3")
+
+
+def relations(name: str, *targets: tuple[str, str]) -> dict[str, str]:
+    """The relations of a part: each a kind and a part."""
+    folder, _, file = name.rpartition("/")
+    listed = "".join(
+        f'<Relationship Id="r{n}" Type="urn:x/{kind}" Target="/{target}"/>' for n, (kind, target) in enumerate(targets)
+    )
+    return {f"{folder}/_rels/{file}.rels": f'<Relationships xmlns="{PACKAGE_RELATIONS}">{listed}</Relationships>'}
+
+
+def related(name: str, *targets: tuple[str, str]) -> bytes:
+    """A workbook with a chart, where a part that referred to nothing refers to others."""
+    return changed(CHARTED, "", None, **relations(name, *targets))
+
+
+def with_charts(count: int, each: int) -> bytes:
+    """Each chart belongs to the one before, so often: written for each, that many to the power of so many."""
+    names = [CHART, *(f"xl/charts/c{n}.xml" for n in range(count))]
+    added: dict[str, str | bytes] = dict.fromkeys(names[1:], "<c/>")
+    for name, target in pairwise(names):
+        added.update(relations(name, *[("chart", target)] * each))
+    kind = "application/vnd.openxmlformats-officedocument.drawingml.chart+xml"
+    types = "".join(f'<Override PartName="/{name}" ContentType="{kind}"/>' for name in names[1:])
+    return changed(CHARTED, TYPES, lambda text: text.replace("</Types>", f"{types}</Types>"), **added)
+
+
+@pytest.mark.parametrize(
+    ("template", "place", "said"),
+    [
+        (related(CHART, ("chart", CHART)), CHART, "belongs to another part"),
+        (related(CHART, ("drawing", DRAWING)), DRAWING, "belongs to another part"),
+        (related(CHART, ("drawing", "xl/worksheets/sheet1.xml")), "sheet1.xml", "belongs to another part"),
+        (related(CHART, ("drawing", "xl/workbook.xml")), "xl/workbook.xml", "belongs to another part"),
+        (related(CHART, ("chartStyle", "xl/styles.xml")), "xl/styles.xml", "belongs to another part"),
+        (related(CHART, ("chartStyle", TYPES)), TYPES, "belongs to another part"),
+        (related(CHART, ("table", "_rels/.rels")), "_rels/.rels", "belongs to another part"),
+        (related(CHART, ("table", "#nowhere")), "#nowhere", "not in the workbook"),
+        (with_charts(4, 2), "xl/charts/c3.xml", "belongs to another part"),
+        (with_charts(900, 1), "xl/charts/c6.xml", "more than 8 parts deep"),
+    ],
+)
+def test_a_part_that_belongs_to_itself_or_to_two_is_refused_with_its_place(template: bytes, place: str, said: str) -> None:
+    started = time.process_time()
+    with pytest.raises(TemplateProblems) as problems:
+        check_template(template, "XLSX", SCHEMA)
+    assert said in problems.value.message
+    assert f"{place}, " in problems.value.message
+    assert ".xml.rels refers to " in problems.value.message
+    assert time.process_time() - started < 5
+
+
+def test_parts_that_only_mention_one_another_may_do_so_in_a_circle(path: Path) -> None:
+    """What belongs to nobody is copied once, whoever mentions it: there is nothing to follow."""
+    theme = "xl/theme/theme1.xml"
+    circle = {
+        **relations(CHART, ("image", DRAWING), ("theme", theme)),
+        **relations(theme, ("image", theme), ("sheet", CHART)),
+    }
+    filled(path, changed(CHARTED, "", None, **circle))
+    with ZipFile(path) as archive:
+        names = archive.namelist()
+    assert len(names) == len(set(names))
+    assert {CHART, DRAWING, theme, "xl/theme/_rels/theme1.xml.rels"} <= set(names)
 
 
 def test_a_far_away_row_costs_nothing(path: Path) -> None:

@@ -15,7 +15,8 @@ from reporter.formats.workbook import formulas
 from reporter.formats.workbook.cells import column_name
 from reporter.formats.workbook.design_sheet import MARKS, SheetDesign, SheetReader
 from reporter.formats.workbook.directives import sheet_name_parts, unbalanced
-from reporter.formats.workbook.package import Package, check_numbers, refuse
+from reporter.formats.workbook.owned import check_owned
+from reporter.formats.workbook.package import CONTENT_TYPES, Package, check_numbers, refuse
 from reporter.formats.workbook.strings import SharedStrings
 from reporter.formats.workbook.style_variants import Styles
 from reporter.formats.workbook.xml_scan import Element
@@ -97,6 +98,9 @@ class Design:
             raise refuse("the workbook has no sheets")
         self.by_name = {sheet.name.casefold(): index for index, sheet in enumerate(self.sheets)}
         self.text = str(self._text)
+        taken = {CONTENT_TYPES, self.part, *(relation.target for relation in self.relations.values())}
+        for sheet in self.sheets:
+            check_owned(self.package, sheet.part, taken)
         # A formula that stands before the rows it means needs to know where they will be.
         self.looks_ahead = False
         for index, sheet in enumerate(self.sheets):

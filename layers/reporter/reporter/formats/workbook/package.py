@@ -20,6 +20,7 @@ MOST_XML_BYTES = 16 * 1024 * 1024
 """Of one part that is understood."""
 MOST_TAGS = 1_000_000
 """Looked at until a workbook is understood, those of a part that is looked at again once more."""
+CONTENT_TYPES = "[Content_Types].xml"
 ZIP_MAGIC = b"PK\x03\x04"
 _OLD_MAGIC = bytes.fromhex("d0cf11e0a1b11ae1")
 _NAME = re.compile(r"[A-Za-z0-9_.,()\[\] +@~#$&'=-]+(?:/[A-Za-z0-9_.,()\[\] +@~#$&'=-]+)*")
@@ -51,7 +52,7 @@ class Package:
         self._understood = False
         self.types, self.defaults = self._content_types()
         for name in self.parts:
-            if name != "[Content_Types].xml":
+            if name != CONTENT_TYPES:
                 self._check_type(name)
         for name in self.parts:
             if name.endswith(".rels"):
@@ -90,7 +91,7 @@ class Package:
         return self.types.get(name) or self.defaults.get(name.rpartition(".")[2].lower(), "")
 
     def _content_types(self) -> tuple[dict[str, str], dict[str, str]]:
-        root = self.xml("[Content_Types].xml")
+        root = self.xml(CONTENT_TYPES)
         types, defaults = {}, {}
         for child in root.children:
             kind = child.attributes.get("ContentType", "")

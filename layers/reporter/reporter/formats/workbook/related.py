@@ -10,18 +10,14 @@ from reporter.formats.workbook.cells import MOST_ROWS
 from reporter.formats.workbook.design import Design
 from reporter.formats.workbook.design_sheet import MAIN
 from reporter.formats.workbook.layout import Layout, Plan
-from reporter.formats.workbook.package import Relation, relations_name
+from reporter.formats.workbook.owned import owned_parts, owns
+from reporter.formats.workbook.package import CONTENT_TYPES, Relation, relations_name
 from reporter.formats.workbook.xml_scan import Element, edited, with_attribute, written
 
-_TYPES = "[Content_Types].xml"
-_CONTENT_TYPES = "http://schemas.openxmlformats.org/package/2006/content-types"
+_TYPES_NAMESPACE = "http://schemas.openxmlformats.org/package/2006/content-types"
 _RELATIONS = "http://schemas.openxmlformats.org/package/2006/relationships"
 _WORKSHEET = "http://schemas.openxmlformats.org/officeDocument/2006/relationships/worksheet"
 _ID = re.compile(rb"(\s[A-Za-z0-9]+:id\s*=\s*)(?:\"[^\"]*\"|'[^']*')")
-_OWN_COPY = (
-    *("drawing", "chart", "table", "chartUserShapes", "chartStyle", "chartColorStyle"),
-    *("printerSettings", "vmlDrawing"),
-)
 _CACHES = ("numCache", "strCache", "multiLvlStrCache")
 
 
@@ -59,10 +55,11 @@ class RelatedParts:
         """``instances`` in the order of the document. Call it once, when all sheets are written."""
         design = self._design
         chain = [relation.target for relation in design.relations.values() if relation.kind == "calcChain"]
-        self._done.update([_TYPES, design.part, relations_name(design.part), *chain])
+        self._done.update([CONTENT_TYPES, design.part, relations_name(design.part), *chain])
         for sheet in design.sheets:
             self._done.update([sheet.part, relations_name(sheet.part)])
-            self._done.update(self._own_parts(sheet.part))
+            for name in owned_parts(self._package, sheet.part):
+                self._done.update([name, relations_name(name)])
         for instance in instances:
             sheet = design.sheets[instance.index]
             if sheet.relations:
@@ -75,17 +72,9 @@ class RelatedParts:
                 self._put(name, content)
         self._archive.add(design.part, self._workbook(instances, resolve))
         self._archive.add(relations_name(design.part), self._workbook_relations(instances))
-        self._archive.add(_TYPES, self._content_types(instances, chain))
+        self._archive.add(CONTENT_TYPES, self._content_types(instances, chain))
 
     # -- parts of a sheet -----------------------------------------------------------------------------------------
-
-    def _own_parts(self, name: str) -> Iterable[str]:
-        """What belongs to this part alone, with the relations of that."""
-        for relation in self._package.relations(name).values():
-            if relation.kind in _OWN_COPY and not relation.external:
-                yield relation.target
-                yield relations_name(relation.target)
-                yield from self._own_parts(relation.target)
 
     def _copy_name(self, name: str, count: int) -> str:
         if not count:
@@ -103,7 +92,7 @@ class RelatedParts:
         edits = []
         for child in root.children:
             relation = known.get(child.attributes.get("Id", ""))
-            if relation is not None and relation.kind in _OWN_COPY and not relation.external:
+            if relation is not None and owns(relation):
                 target = self._own_part(relation, instance, resolve)
                 tag = with_attribute(content[child.start : child.open_end], "Target", "/" + target)
                 edits.append((child.start, child.open_end, tag))
@@ -210,19 +199,19 @@ class RelatedParts:
         return edited(content, [*edits, (root.close_start, root.close_start, copies.encode())])
 
     def _content_types(self, instances: Sequence[Instance], chain: Sequence[str]) -> bytes:
-        content, root = self._package.parts[_TYPES], self._package.xml(_TYPES)
+        content, root = self._package.parts[CONTENT_TYPES], self._package.xml(CONTENT_TYPES)
         used = {instance.index for instance in instances}
         gone = set(chain)
         for index, sheet in enumerate(self._design.sheets):
             if index not in used:
-                gone.update([sheet.part, *self._own_parts(sheet.part)])
+                gone.update([sheet.part, *owned_parts(self._package, sheet.part)])
         edits = [
             (child.start, child.end, b"")
             for child in root.children
             if child.name == "Override" and child.attributes.get("PartName", "").lstrip("/") in gone
         ]
         added = "".join(
-            f'<Override xmlns="{_CONTENT_TYPES}" PartName="/{written(name)}" ContentType="{written(kind)}"/>'
+            f'<Override xmlns="{_TYPES_NAMESPACE}" PartName="/{written(name)}" ContentType="{written(kind)}"/>'
             for name, kind in self._added.items()
         )
         return edited(content, [*edits, (root.close_start, root.close_start, added.encode())])
