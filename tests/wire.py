@@ -82,6 +82,7 @@ class Worker:
         registry: Any = worker.sources
         registry._entries = None
         registry._schemas.clear()
+        registry._breaker._known.clear()
         clock: Callable[[], datetime] = lambda: self.now  # noqa: E731
         self._ports = replace(worker.ports, clock=clock)
 

@@ -99,6 +99,7 @@ class World:
         for registry in registries:
             registry._entries = None
             registry._schemas.clear()
+            registry._breaker._known.clear()
 
     def register_source(self, name: str, schema: dict[str, Any], **more: Any) -> None:
         """A source with a declared schema, shared by all organizations."""

@@ -15,7 +15,7 @@ from reporter.aws.template_store import TemplateStore
 from reporter.identifiers import new_id
 from reporter.request import ReportRequest
 from reporter.settings import AcceptSettings
-from reporter.source_assembly import source_registry
+from reporter.source_assembly import OUTSIDE, source_registry
 from reporter.workflow.accept import AcceptPorts, accept
 from reporter.workflow.limits import check_rate
 
@@ -23,7 +23,7 @@ settings = AcceptSettings.from_env()
 ports = AcceptPorts(
     reports=ReportTable(settings.report_table, settings.idempotency_table),
     templates=TemplateStore(settings.template_table),
-    sources=source_registry(settings),
+    sources=source_registry(settings, network=OUTSIDE),
     queue=SqsRenderQueue(settings.render_queue_url, settings.pdf_queue_url),
     idempotency=PowertoolsIdempotency(
         settings.idempotency_table, settings.idempotency_hours * 3600, settings.derived_key_seconds, clock, new_id

@@ -16,7 +16,7 @@ from reporter.aws.uploads import preview_of  # noqa: E402
 from reporter.preview import Preview, PreviewLimits  # noqa: E402
 from reporter.source_assembly import source_registry  # noqa: E402
 
-registry = source_registry(settings, keeps_schemas=False)
+registry = source_registry(settings, stores=False)
 preview = Preview(
     registry.rows_of,
     renderer,

@@ -18,7 +18,7 @@ from reporter.aws.paging import PageLimits, page_request, read_page  # noqa: E40
 from reporter.aws.template_store import TemplateStore, template_of  # noqa: E402
 from reporter.aws.uploads import upload_of  # noqa: E402
 from reporter.identifiers import new_id  # noqa: E402
-from reporter.source_assembly import source_registry  # noqa: E402
+from reporter.source_assembly import OUTSIDE, source_registry  # noqa: E402
 from reporter.template import Template  # noqa: E402
 from reporter.workflow.describe import template_filters  # noqa: E402
 from reporter.workflow.upload import UploadPorts, change, content, existing, register, remove  # noqa: E402
@@ -29,7 +29,7 @@ ports = UploadPorts(
     templates=TemplateStore(settings.template_table, settings.idempotency_table),
     files=files,
     xml_schemas=XmlSchemas(files, renderer.check_xml_schema, settings.max_schema_bytes),
-    sources=source_registry(settings),
+    sources=source_registry(settings, network=OUTSIDE),
     idempotency=PowertoolsIdempotency(
         settings.idempotency_table, settings.idempotency_hours * 3600, settings.derived_key_seconds, clock, new_id
     ),

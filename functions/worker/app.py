@@ -21,7 +21,7 @@ from reporter.deadline import Deadline  # noqa: E402
 from reporter.errors import ReportFailure, Unavailable  # noqa: E402
 from reporter.message import RenderMessage  # noqa: E402
 from reporter.press import Press  # noqa: E402
-from reporter.source_assembly import source_breaker, source_registry  # noqa: E402
+from reporter.source_assembly import source_registry  # noqa: E402
 from reporter.workflow.fulfil import FulfilLimits, FulfilPorts, TryLater, fulfil  # noqa: E402
 from reporter.workflow.turns import turn  # noqa: E402
 
@@ -29,7 +29,7 @@ turns = LimitTable(settings.limit_table, settings.reports_per_minute, settings.c
 meter = Meter(settings.stage)
 queue = SqsReceivedMessages(settings.render_queue_url)
 documents = DocumentBucket(settings.document_bucket)
-sources = source_registry(settings, source_breaker(settings))
+sources = source_registry(settings)
 press = Press(
     sources.rows_of,
     documents,

@@ -59,7 +59,9 @@ class Queue:
 
 @pytest.fixture
 def registered(world: World, postgres: EmbeddedPostgres) -> Forwarder:
-    """Two sources on the same tables: ``good``, and ``shaky`` behind a door that is still closed."""
+    """Three sources on the same tables: ``good``, and behind a door that is still closed ``shaky``, and ``unknown``, whose
+    tables nobody has looked at.
+    """
     with psycopg.connect(postgres.dsn(), autocommit=True) as connection:
         connection.execute("DROP SCHEMA IF EXISTS outage CASCADE")
         connection.execute("CREATE SCHEMA outage")
@@ -76,6 +78,7 @@ def registered(world: World, postgres: EmbeddedPostgres) -> Forwarder:
             "sslmode": "disable",
         }
         world.register_source(name, schema, connection=connection_of)
+    world.register_source("unknown", {}, connection=connection_of, schemas=["outage"], schemaKey=None)
     return door
 
 
@@ -151,6 +154,17 @@ def test_reports_on_a_dead_source_wait_and_drain_when_it_is_back(world: World, r
             assert made.status is Status.FINISHED, made.error
             assert (made.rows, made.rows_written) == (3, 3)
             assert document(made) == "thing;thing;thing;"
+
+
+def test_reports_wait_too_for_a_source_whose_tables_nobody_knows(world: World, registered: Forwarder) -> None:
+    queue = queue_of()
+    ids = [order(world, queue, number, "unknown") for number in range(3)]
+    queue.run(600)
+    assert [report(found).status for found in ids] == [Status.PROCESSING] * 3
+    assert min(report(found).rests for found in ids) > 1
+    with registered:
+        queue.run(2000)
+        assert [report(found).status for found in ids] == [Status.FINISHED] * 3
 
 
 def test_a_source_that_stays_dead_ends_its_reports_in_an_error(world: World, registered: Forwarder) -> None:

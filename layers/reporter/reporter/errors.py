@@ -197,7 +197,7 @@ class SourceUnavailable(ReportFailure):
 
 
 class SourceResting(SourceUnavailable):
-    """A data source that is down is left alone for ``seconds``: the report waits, and that is no attempt."""
+    """A data source that is down is left alone for ``seconds``: the report waits, and that is no attempt; a call is told."""
 
     def __init__(self, source: str, seconds: float) -> None:
         super().__init__(source, "it is down, and is tried again later", dead=False)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from reporter.conditions import Condition
 from reporter.dataset import Batch, SpoolWriter
 from reporter.deadline import Deadline
 from reporter.document import CONTENT_TYPES, TEXT_FORMATS, Document
-from reporter.errors import FieldProblem, ReportFailure, RequestError
+from reporter.errors import FieldProblem, ReportFailure, RequestError, SourceResting
 from reporter.exact_json import parse_json
 from reporter.formats.template_file import template_file
 from reporter.given_data import given_json
@@ -137,7 +138,8 @@ class _FirstRows:
 def _refused(failure: ReportFailure) -> RequestError:
     """What would have ended a report, as an answer: with its code, and the line of the template or the document."""
     if failure.retryable or failure.code == "CONTAINMENT_NOT_AVAILABLE":
-        return RequestError("TPL-0018", failure.message, retry_after_seconds=5)
+        seconds = ceil(failure.seconds) if isinstance(failure, SourceResting) else 5
+        return RequestError("TPL-0018", failure.message, retry_after_seconds=seconds)
     place = {"DOCUMENT_INVALID": "document", "TEMPLATE": "template"}.get(failure.code, "template")
     problem = FieldProblem(message=failure.message, code=failure.code)
     shown = failure.message

@@ -59,6 +59,8 @@ class SourceSettings(Settings):
     source_connect_seconds: Positive = 5
     source_read_seconds: Positive = 300
     discovery_seconds: Positive = 15
+    breaker_failures: Positive = 3
+    breaker_seconds: Positive = 30
     document_bucket: str
 
     @model_validator(mode="after")
@@ -148,8 +150,6 @@ class WorkerSettings(SourceSettings, RenderSettings, BudgetSettings, LimitSettin
     heartbeat_seconds: Positive = 30
     retry_delay_seconds: Positive = 15
     reserve_seconds: Positive = 30
-    breaker_failures: Positive = 3
-    breaker_seconds: Positive = 30
     max_rests: Positive = 12
 
 

@@ -1,32 +1,29 @@
 """The data sources, as the doors that need them assemble them from their settings."""
 
-from typing import TYPE_CHECKING
-
 from reporter.aws.clients import client
-from reporter.settings import SourceSettings, WorkerSettings
+from reporter.settings import SourceSettings
+from reporter.sources.breaker import SourceBreaker
 from reporter.sources.registry import SourceRegistry
 
-if TYPE_CHECKING:
-    from reporter.sources.breaker import SourceBreaker
+OUTSIDE = "outside"
+"""The network of the doors that are never put into a VPC, while the workers may be."""
 
 
-def source_breaker(settings: WorkerSettings) -> "SourceBreaker":
-    """What keeps the workers from data sources that are down."""
-    from reporter.sources.breaker import SourceBreaker
+def source_registry(settings: SourceSettings, *, network: str = "", stores: bool = True) -> SourceRegistry:
+    """The registry of data sources as the settings have it.
 
-    return SourceBreaker(
+    ``network``: a name for where the door is, if that is not beside the workers. ``stores``: whether others learn which
+    tables sources have and which sources are down; if not, nothing is written.
+    """
+    breaker = SourceBreaker(
         client,
         settings.schema_table,
         failures=settings.breaker_failures,
         seconds=settings.breaker_seconds,
         cache_seconds=settings.source_cache_seconds,
+        network=network,
+        shares=stores,
     )
-
-
-def source_registry(
-    settings: SourceSettings, breaker: "SourceBreaker | None" = None, *, keeps_schemas: bool = True
-) -> SourceRegistry:
-    """The registry of data sources as the settings have it."""
     return SourceRegistry(
         client,
         stage=settings.stage,
@@ -39,6 +36,6 @@ def source_registry(
         discovery_seconds=settings.discovery_seconds,
         allow_private=settings.allow_private_sources,
         networks=settings.source_networks.split(","),
-        keeps_schemas=keeps_schemas,
+        keeps_schemas=stores,
         breaker=breaker,
     )

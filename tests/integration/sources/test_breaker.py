@@ -36,8 +36,9 @@ def clock() -> Iterator[Clock]:
         yield Clock()
 
 
-def worker(clock: Clock, cache_seconds: int = 60) -> SourceBreaker:
-    return SourceBreaker(client, "schemas", failures=FAILURES, seconds=SECONDS, cache_seconds=cache_seconds, clock=clock)
+def worker(clock: Clock, **more: Any) -> SourceBreaker:
+    settings = {"failures": FAILURES, "seconds": SECONDS, "cache_seconds": 60, **more}
+    return SourceBreaker(client, "schemas", clock=clock, **settings)
 
 
 def read(breaker: SourceBreaker, error: Exception | None = None, source: str = "erp") -> str:
@@ -141,6 +142,33 @@ def test_a_healthy_source_costs_one_read_a_minute(clock: Clock) -> None:
     with wired(Wire()) as wire:
         assert [read(breaker) for _report in range(100)] == ["read"] * 100
     assert wire.calls == ["GetItem"]
+
+
+def test_what_one_network_cannot_reach_another_may(clock: Clock) -> None:
+    outside = [worker(clock, network="outside") for _door in range(2)]
+    assert [read(outside[0], DOWN) for _failure in range(FAILURES)] == ["failed", "failed", "resting"]
+    assert read(outside[1]) == "resting"
+    inside = open_it(clock)
+    assert read(worker(clock), None, "other") == "read"
+    clock.now += SECONDS + 1
+    # A success there says nothing of here.
+    assert read(outside[0]) == read(worker(clock, network="outside")) == "read"
+    assert read(inside, DOWN) == "resting"
+
+
+def test_who_may_not_write_goes_by_what_others_say_and_by_what_it_has_seen(clock: Clock) -> None:
+    silent = worker(clock, shares=False)
+    with wired(Wire()) as wire:
+        assert [read(silent, DOWN) for _failure in range(FAILURES)] == ["failed", "failed", "resting"]
+        assert read(silent) == "resting"
+        clock.now += SECONDS + 1
+        assert [read(silent, DOWN), read(silent)] == ["resting", "resting"]
+        clock.now += SECONDS + 1
+        assert [read(silent), read(silent)] == ["read", "read"]
+    assert set(wire.calls) == {"GetItem"}
+    assert read(worker(clock)) == "read"
+    open_it(clock)
+    assert read(worker(clock, shares=False)) == "resting"
 
 
 def test_without_the_table_each_worker_goes_by_what_it_has_seen(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,10 +17,15 @@ from reporter.sources.entry import MAX_ENTRY_BYTES, EntryError, parse_entry
 from reporter.sources.registry import SourceRegistry
 
 from functions.accept import app as accept
+from functions.data_sources import app as data_sources
+from functions.preview import app as preview
+from functions.templates import app as templates
+from functions.worker import app as worker
 from local.postgresql import EmbeddedPostgres
 from tests.conformance.test_api_cases import template_in
+from tests.sam_template import resources
 from tests.tables import create_table, opened, postgresql_entry, rows_of
-from tests.world import ORGANIZATION, OTHER, TEMPLATE, World
+from tests.world import ORGANIZATION, OTHER, TEMPLATE, Answer, World
 
 PATH = "/reporter/local/data-sources/"
 ORG = {"X-Organization-Id": ORGANIZATION}
@@ -246,6 +251,64 @@ def test_reports_are_accepted_while_a_database_with_a_known_schema_is_down(
         client("dynamodb").put_item(TableName="schemas", Item=stored)
         registry_of_the_door._schemas.clear()
         assert world.call("POST", "/v1/reports", {**body, "metadata": {"age": age}}, ORG).status == 201
+
+
+def test_a_dead_database_is_not_waited_for_by_every_call(
+    world: World, bank: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.add_template(template_in(ORGANIZATION, reads={}))
+    world.register_source("declared", {"schemas": ["registry"], "tables": {"registry.account": {"id": "integer"}}})
+    put("bank", json.dumps(entry_for(bank)))
+    connect = Mock(side_effect=down)
+    posts = iter(range(100))
+
+    def post(source: str) -> Answer:
+        filters = {source: {"account": {"id": {"eq": [1]}}}}
+        body = {"templateId": TEMPLATE, "filters": filters, "metadata": {"number": next(posts)}}
+        return world.call("POST", "/v1/reports", body, ORG)
+
+    def upload() -> Answer:
+        return world.upload(
+            b"{% for a in bank.account %}{{ a.id }}{% endfor %}", {"outputFormat": "TXT", "description": "d"}, ORG
+        )
+
+    with monkeypatch.context() as patch:
+        patch.setattr(psycopg, "connect", connect)
+        for _round in range(6):
+            for refused in (post("bank"), upload()):
+                assert (refused.status, refused.code) == (503, "TPL-0018")
+                assert "bank" in refused.body["detail"]
+        # One more than opens it: the second door had looked at the state before.
+        assert connect.call_count == AcceptSettings.from_env().breaker_failures + 1
+        assert 1 <= int(refused.headers["retry-after"]) <= 30
+        # Whoever stands beside the workers may reach it.
+        assert world.call("GET", "/v1/data-sources/bank", None, ORG).status == 503
+        assert connect.call_count == AcceptSettings.from_env().breaker_failures + 2
+        assert post("declared").status == 201
+    # The table of schemas is read before anybody is asked.
+    assert world.call("GET", "/v1/data-sources/bank", None, ORG).status == 200
+    assert post("bank").status == 201
+    stored = next(item for item in world.rows("schemas") if item["source"]["S"] == "bank")
+    stored["discovered"]["N"] = "0"
+    client("dynamodb").put_item(TableName="schemas", Item=stored)
+    accept_registry: Any = accept.ports.sources
+    accept_registry._schemas.clear()
+    connect.reset_mock()
+    monkeypatch.setattr(psycopg, "connect", connect)
+    assert post("bank").status == 201, "an old schema serves while its source rests"
+    assert connect.call_count == 0
+
+
+def test_only_doors_beside_the_workers_speak_of_what_the_workers_reach() -> None:
+    registries: dict[str, Any] = {
+        "AcceptFunction": accept.ports.sources,
+        "WorkerFunction": worker.sources,
+        "TemplatesFunction": templates.ports.sources,
+        "PreviewFunction": preview.registry,
+        "DataSourcesFunction": data_sources.registry,
+    }
+    for function, found in registries.items():
+        assert (found._breaker._network == "") is ("VpcConfig" in resources()[function]["Properties"])
 
 
 def test_a_known_schema_needs_no_connection_and_a_changed_entry_is_looked_at_anew(

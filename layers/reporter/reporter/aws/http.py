@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from http import HTTPStatus
+from math import ceil
 from typing import Any
 from urllib.parse import quote
 
@@ -15,7 +16,7 @@ from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from reporter.aws.logs import correlation_id, log
 from reporter.aws.logs import unexpected as log_unexpected
 from reporter.aws.routes import methods_of
-from reporter.errors import CODES, FieldProblem, RequestError, Unavailable
+from reporter.errors import CODES, FieldProblem, RequestError, SourceResting, Unavailable
 from reporter.exact_json import parse_json, write_json
 from reporter.headers import header_values
 from reporter.idempotency import check_key
@@ -39,6 +40,10 @@ def make_resolver() -> APIGatewayRestResolver:
         log.warning("unavailable", extra={"what": error.message})
         return problem(error.code, error.message, None, 503, _retry_after(error.retry_after_seconds))
 
+    def resting(error: SourceResting) -> Response[str]:
+        log.warning("unavailable", extra={"what": error.message})
+        return problem("TPL-0018", error.message, headers=_retry_after(ceil(error.seconds)))
+
     def unexpected(error: Exception) -> Response[str]:
         log_unexpected(error)
         return problem("TPL-0018", "something unexpected happened", status=500)
@@ -50,6 +55,7 @@ def make_resolver() -> APIGatewayRestResolver:
 
     app.exception_handler(RequestError)(refused)
     app.exception_handler(Unavailable)(unavailable)
+    app.exception_handler(SourceResting)(resting)
     app.exception_handler(Exception)(unexpected)
     app.not_found(no_route)
     return app

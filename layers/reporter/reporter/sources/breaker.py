@@ -1,8 +1,8 @@
-"""A circuit breaker for each data source: one that is down is left alone for a while, by all workers alike.
+"""A circuit breaker for each data source: one that is down is left alone for a while, by all functions of a network alike.
 
-Workers that know of no trouble ask the schema table once a minute, and write nothing. After ``failures`` in a row
-the source rests for ``seconds``; then one report tries it, and how that goes decides for all. Should the table itself be
-out of reach, each worker goes by what it has seen itself.
+Functions that know of no trouble ask the schema table once a minute, and write nothing. After ``failures`` in a row
+the source rests for ``seconds``; then one call tries it, and how that goes decides for all. Should the table itself be
+out of reach, each goes by what it has seen itself.
 """
 
 import json
@@ -34,7 +34,11 @@ class _State:
 
 
 class SourceBreaker:
-    """``client``: service name → boto3 client. ``clock``: seconds since 1970, the same for all workers."""
+    """``client``: service name → boto3 client. ``clock``: seconds since 1970, the same for all.
+
+    ``network``: empty where the workers are. What cannot be reached from another says nothing about the source itself, so
+    each network has a state of its own. ``shares``: whether others learn what is seen; if not, nothing is written.
+    """
 
     def __init__(
         self,
@@ -44,6 +48,8 @@ class SourceBreaker:
         failures: int,
         seconds: int,
         cache_seconds: int,
+        network: str = "",
+        shares: bool = True,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._client = client
@@ -51,12 +57,14 @@ class SourceBreaker:
         self._failures = failures
         self._rest = seconds * 1000
         self._cache_seconds = cache_seconds
+        self._network = network
+        self._shares = shares
         self._clock = clock
         self._known: dict[str, _State] = {}
 
     @contextmanager
     def guarding(self, source: str) -> Iterator[None]:
-        """Around all reads of one report from a source.
+        """Around all reads of one report from a source, and around looking for its tables.
 
         Raises ``SourceResting`` when the source rests, also when this very read has shown that it must.
         """
@@ -84,17 +92,18 @@ class SourceBreaker:
             raise SourceResting(source, left / 1000)
 
     def _may_try(self, source: str, seen: _State) -> bool:
-        """Whether this report is the one that tries a source which has rested; meanwhile the others go on resting."""
+        """Whether this call is the one that tries a source which has rested; meanwhile the others go on resting."""
         until = self._now() + self._rest
         try:
-            self._client("dynamodb").update_item(
-                TableName=self._table,
-                Key=_key(source),
-                UpdateExpression="SET #until = :until",
-                ConditionExpression="#until = :seen",
-                ExpressionAttributeNames={"#until": "until"},
-                ExpressionAttributeValues={":until": {"N": str(until)}, ":seen": {"N": str(seen.until)}},
-            )
+            if self._shares:
+                self._client("dynamodb").update_item(
+                    TableName=self._table,
+                    Key=self._key(source),
+                    UpdateExpression="SET #until = :until",
+                    ConditionExpression="#until = :seen",
+                    ExpressionAttributeNames={"#until": "until"},
+                    ExpressionAttributeValues={":until": {"N": str(until)}, ":seen": {"N": str(seen.until)}},
+                )
         except ClientError as error:
             if error.response.get("Error", {}).get("Code") == "ConditionalCheckFailedException":
                 # Another has tried it already: with success, or not yet.
@@ -106,38 +115,44 @@ class SourceBreaker:
 
     def _count(self, source: str) -> None:
         now = self._now()
+        failures = self._known[source].failures + 1
+        if self._shares:
+            try:
+                failures = self._shared_count(source, now)
+            except AWS_ERRORS:
+                log.warning(json.dumps({"message": "the state of a data source cannot be shared", "source": source}))
+        self._known[source] = _State(failures, now + self._rest, time.monotonic())
+
+    def _shared_count(self, source: str, now: int) -> int:
         until = {":until": {"N": str(now + self._rest)}, ":expires": {"N": str((now + FORGET_AFTER * self._rest) // 1000)}}
         recent = {":recent": {"N": str(now - FORGET_AFTER * self._rest)}}
         names = {"#until": "until", "#failures": "failures"}
-        failures = self._known[source].failures + 1
+        update = {"TableName": self._table, "Key": self._key(source), "ReturnValues": "ALL_NEW"}
         try:
-            update = {"TableName": self._table, "Key": _key(source), "ReturnValues": "ALL_NEW"}
-            try:
-                found = self._client("dynamodb").update_item(
-                    **update,
-                    UpdateExpression="SET #until = :until, expires = :expires ADD #failures :one",
-                    ConditionExpression="attribute_not_exists(#until) OR #until > :recent",
-                    ExpressionAttributeNames=names,
-                    ExpressionAttributeValues={**until, **recent, ":one": {"N": "1"}},
-                )
-            except ClientError as error:
-                if error.response.get("Error", {}).get("Code") != "ConditionalCheckFailedException":
-                    raise
-                found = self._client("dynamodb").update_item(
-                    **update,
-                    UpdateExpression="SET #until = :until, expires = :expires, #failures = :one",
-                    ExpressionAttributeNames=names,
-                    ExpressionAttributeValues={**until, ":one": {"N": "1"}},
-                )
-            failures = int(found["Attributes"]["failures"]["N"])
-        except AWS_ERRORS:
-            log.warning(json.dumps({"message": "the state of a data source cannot be shared", "source": source}))
-        self._known[source] = _State(failures, now + self._rest, time.monotonic())
+            found = self._client("dynamodb").update_item(
+                **update,
+                UpdateExpression="SET #until = :until, expires = :expires ADD #failures :one",
+                ConditionExpression="attribute_not_exists(#until) OR #until > :recent",
+                ExpressionAttributeNames=names,
+                ExpressionAttributeValues={**until, **recent, ":one": {"N": "1"}},
+            )
+        except ClientError as error:
+            if error.response.get("Error", {}).get("Code") != "ConditionalCheckFailedException":
+                raise
+            found = self._client("dynamodb").update_item(
+                **update,
+                UpdateExpression="SET #until = :until, expires = :expires, #failures = :one",
+                ExpressionAttributeNames=names,
+                ExpressionAttributeValues={**until, ":one": {"N": "1"}},
+            )
+        return int(found["Attributes"]["failures"]["N"])
 
     def _forgive(self, source: str) -> None:
         self._known[source] = _State(0, 0, time.monotonic())
+        if not self._shares:
+            return
         try:
-            self._client("dynamodb").delete_item(TableName=self._table, Key=_key(source))
+            self._client("dynamodb").delete_item(TableName=self._table, Key=self._key(source))
         except AWS_ERRORS:
             log.warning(json.dumps({"message": "the state of a data source cannot be shared", "source": source}))
 
@@ -145,7 +160,7 @@ class SourceBreaker:
         known = self._known.get(source, _State(0, 0, 0))
         failures, until = known.failures, known.until
         try:
-            item = self._client("dynamodb").get_item(TableName=self._table, Key=_key(source)).get("Item")
+            item = self._client("dynamodb").get_item(TableName=self._table, Key=self._key(source)).get("Item")
             failures, until = (int(item["failures"]["N"]), int(item["until"]["N"])) if item else (0, 0)
         except AWS_ERRORS:
             log.warning(json.dumps({"message": "the state of a data source cannot be read", "source": source}))
@@ -155,7 +170,6 @@ class SourceBreaker:
     def _now(self) -> int:
         return int(self._clock() * 1000)
 
-
-def _key(source: str) -> dict[str, Any]:
-    """No source's name begins like this."""
-    return {"source": {"S": f"#breaker#{source}"}}
+    def _key(self, source: str) -> dict[str, Any]:
+        """No source's name begins like this, or holds such a sign."""
+        return {"source": {"S": f"#breaker#{self._network}#{source}" if self._network else f"#breaker#{source}"}}

@@ -9,14 +9,14 @@ import json
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from reporter.conditions import Condition
 from reporter.deadline import Deadline
-from reporter.errors import ReportFailure, Unavailable
+from reporter.errors import ReportFailure, SourceResting, Unavailable
 from reporter.schema import SourceSchema
 from reporter.sources.entry import EntryError, SourceEntry, parse_entry
 from reporter.sources.hosts import HostRule
@@ -38,8 +38,8 @@ log = logging.getLogger("reporter")
 class SourceRegistry:
     """``client``: service name → boto3 client. Times in seconds. ``networks``: private CIDR blocks sources may be in.
 
-    ``keeps_schemas``: whether what is discovered is stored for others. ``breaker`` keeps snapshots from sources that are
-    down.
+    ``keeps_schemas``: whether what is discovered is stored for others. ``breaker`` keeps snapshots, and looks for tables,
+    from sources that are down.
     """
 
     def __init__(
@@ -88,7 +88,10 @@ class SourceRegistry:
         return OrganizationRows(self, organization_id)
 
     def schema(self, entry: SourceEntry, organization_id: str) -> SourceSchema:
-        """The visible schema of a source: from memory, the table, or the source itself. Raises ``Unavailable``."""
+        """The visible schema of a source: from memory, the table, or the source itself.
+
+        Raises ``Unavailable``, and ``SourceResting`` where only the source itself could tell.
+        """
         key = (_stored_name(entry, organization_id), entry.fingerprint)
         known = self._schemas.get(key)
         if known is None or time.monotonic() - known[0] > self._cache_seconds:
@@ -105,8 +108,7 @@ class SourceRegistry:
         Raises ``ReportFailure``, and ``Unavailable`` when its credentials cannot be had.
         """
         try:
-            guard = self._breaker.guarding(entry.id) if self._breaker else nullcontext()
-            with guard, self._source(entry).snapshot(deadline) as snapshot:
+            with self._guarding(entry), self._source(entry).snapshot(deadline) as snapshot:
                 yield snapshot
         except ReportFailure as error:
             if error.code == "SOURCE_CHANGED" and entry.schema_key is None:
@@ -114,6 +116,9 @@ class SourceRegistry:
                 if known is not None:
                     self._store(entry, organization_id, known[1], discovered=0)
             raise
+
+    def _guarding(self, entry: SourceEntry) -> AbstractContextManager[None]:
+        return self._breaker.guarding(entry.id) if self._breaker else nullcontext()
 
     def _source(self, entry: SourceEntry) -> Source:
         return open_source(entry, lambda fresh: self._credentials(entry, fresh), self._surroundings)
@@ -166,11 +171,14 @@ class SourceRegistry:
         if stored is not None and age < self._schema_seconds:
             return stored
         try:
-            discovered = self._source(entry).discover(organization_id)
+            with self._guarding(entry):
+                discovered = self._source(entry).discover(organization_id)
         except (ReportFailure, Unavailable) as error:
             log.warning("a schema cannot be discovered", extra={"source": entry.id, "reason": str(error)})
             if stored is not None:
                 return stored
+            if isinstance(error, SourceResting):
+                raise
             raise Unavailable(f"data source {entry.id}") from None
         self._store(entry, organization_id, discovered, discovered=int(time.time()))
         return discovered
