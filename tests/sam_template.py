@@ -30,6 +30,25 @@ def template() -> dict[str, Any]:
     return found
 
 
+class _FunctionLoader(yaml.SafeLoader):
+    """Reads CloudFormation's short functions as ``{name: arguments}``."""
+
+
+def _function(loader: _FunctionLoader, name: str, node: Any) -> Any:
+    scalar = isinstance(node, yaml.ScalarNode)
+    return {name: loader.construct_scalar(node) if scalar else loader.construct_sequence(node, deep=True)}
+
+
+_FunctionLoader.add_multi_constructor("!", _function)
+
+
+@cache
+def rules() -> dict[str, Any]:
+    """The rules of template.yaml, with their functions."""
+    found: dict[str, Any] = yaml.load((ROOT / "template.yaml").read_text(), Loader=_FunctionLoader)["Rules"]
+    return found
+
+
 def resources() -> dict[str, Any]:
     """The resources of template.yaml."""
     found: dict[str, Any] = template()["Resources"]

@@ -3,6 +3,7 @@
 import ast
 import base64
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from reporter.access.actions import ACTIONS, OPEN_ROUTES
 from reporter.errors import CODES
 
 from local.paths import ROOT
-from tests.sam_template import gateway_answer, parameters, resources
+from tests.sam_template import gateway_answer, parameters, resources, rules
 
 FUNCTIONS = {name: r["Properties"] for name, r in resources().items() if r["Type"] == "AWS::Serverless::Function"}
 MODELS: dict[str, type[settings.Settings]] = {
@@ -62,7 +63,7 @@ def test_the_environment_is_what_the_settings_read(name: str) -> None:
 
 def test_every_parameter_is_used() -> None:
     text = (ROOT / "template.yaml").read_text()
-    body = text[text.index("\nConditions:") :]
+    body = text[text.index("\nRules:") :]
     assert [name for name in parameters() if name not in body] == []
 
 
@@ -98,6 +99,51 @@ def test_no_function_may_do_everything(name: str) -> None:
         actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
         assert not any("*" in action for action in actions)
         assert statement["Resource"] != "*"
+
+
+def refused(given: dict[str, str]) -> list[str]:
+    """The rules that a deployment with these parameters, and the defaults of the others, breaks."""
+    values = {name: str(told["Default"]) for name, told in parameters().items()} | given
+    meanings: dict[str, Callable[[Any], Any]] = {
+        "Ref": values.__getitem__,
+        "Equals": lambda both: both[0] == both[1],
+        "Not": lambda one: not one[0],
+        "And": all,
+    }
+
+    def meant(told: Any) -> Any:
+        if isinstance(told, list):
+            return [meant(one) for one in told]
+        if isinstance(told, dict):
+            ((function, arguments),) = told.items()
+            return meanings[function](meant(arguments))
+        return told
+
+    return [
+        name
+        for name, rule in rules().items()
+        if meant(rule["RuleCondition"]) and not all(meant(one["Assert"]) for one in rule["Assertions"])
+    ]
+
+
+@pytest.mark.parametrize(
+    ("given", "broken"),
+    [
+        ({}, []),
+        ({"PythonRuntime": "python3.11"}, ["PdfHasItsRuntime"]),
+        ({"PythonRuntime": "python3.11", "RequirePdf": "false"}, []),
+        ({"PythonRuntime": "python3.11", "Stage": "local"}, []),
+        ({"PythonRuntime": "python3.12"}, []),
+        ({"AllowPrivateSources": "true"}, ["PrivateSourcesAreLocal"]),
+        ({"AllowPrivateSources": "true", "Stage": "local"}, []),
+        ({"AccessControl": "true"}, ["AccessControlIsComplete"]),
+        ({"AccessControl": "true", "JwksUrl": "https://i.example/k", "TokenIssuer": "i", "TokenAudience": "a"}, []),
+    ],
+)
+def test_a_deployment_that_could_not_work_is_refused_before_anything_is_created(
+    given: dict[str, str], broken: list[str]
+) -> None:
+    assert refused(given) == broken
 
 
 READERS_OF_FILES = [
