@@ -8,6 +8,7 @@ import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
+from unittest.mock import Mock
 
 import psycopg
 import pytest
@@ -108,6 +109,23 @@ def test_every_table_is_cut_on_its_own(world: World, ledger: None) -> None:
     answer = preview(world, b"{% count_by bank.accounts %} {% count_by bank.notes %}", filters="{}")
     assert (answer.body["content"], answer.body["rows"]) == ("100 100", 200)
     assert len(answer.body["warnings"]) == 2
+
+
+def test_a_dead_database_is_not_waited_for_by_every_preview(
+    world: World, ledger: None, calls: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert preview(world, LOOP, filters="{}").status == 200
+    connect = Mock(side_effect=psycopg.OperationalError)
+    monkeypatch.setattr(psycopg, "connect", connect)
+    for _call in range(6):
+        refused = preview(world, LOOP, filters="{}")
+        assert (refused.status, refused.code) == (503, "TPL-0018")
+    # The tables are known; it is the rows that are not asked for any more.
+    assert connect.call_count == door.settings.breaker_failures
+    assert 5 < int(refused.headers["retry-after"]) <= door.settings.breaker_seconds
+    assert {operation for operation in calls if not operation.startswith(tuple(READING))} == set()
+    given = preview(world, LOOP, data=ROWS)
+    assert given.status == 200, "given rows need no source"
 
 
 def test_another_organization_sees_its_own_rows_only(world: World, ledger: None) -> None:
