@@ -27,6 +27,7 @@ preview = Preview(
         spool_bytes=settings.preview_spool_bytes,
         answer_bytes=settings.preview_answer_bytes,
         schema_bytes=settings.max_schema_bytes,
+        workbook=settings.workbook_limits(),
     ),
 )
 app = make_resolver()

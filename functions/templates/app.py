@@ -35,6 +35,7 @@ ports = UploadPorts(
     ),
     clock=clock,
     new_id=new_id,
+    workbook_limits=settings.workbook_limits(),
 )
 page_limits = PageLimits(settings.max_answer_bytes, settings.list_seconds)
 app = make_resolver()

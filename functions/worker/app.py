@@ -37,6 +37,7 @@ press = Press(
     clock,
     max_rows=settings.max_rows,
     max_bytes=settings.max_spool_bytes,
+    workbook_limits=settings.workbook_limits(),
 )
 ports = FulfilPorts(
     reports=ReportTable(settings.report_table),

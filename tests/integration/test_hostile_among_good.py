@@ -9,6 +9,7 @@ from typing import Any
 import psycopg
 import pytest
 from reporter.aws.clients import client
+from reporter.formats.workbook.limits import WorkbookLimits
 from reporter.message import RenderMessage
 from reporter.press import Press
 from reporter.renderer.client import Renderer
@@ -55,7 +56,8 @@ def plant(world: World, postgres: EmbeddedPostgres) -> Iterator[Plant]:
     world.register_source("good", schema, connection=reached)
     made = Plant(world)
     renderer = Renderer(LIMITS)
-    press = Press(worker.sources.rows_of, worker.documents, renderer, made.clock, max_rows=1000, max_bytes=MB)
+    bounds = {"max_rows": 1000, "max_bytes": MB}
+    press = Press(worker.sources.rows_of, worker.documents, renderer, made.clock, **bounds, workbook_limits=WorkbookLimits())
     made.ports = replace(made.ports, press=press)
     yield made
     renderer.close()

@@ -10,6 +10,7 @@ import psycopg
 import pytest
 from reporter.aws.clients import client
 from reporter.deadline import Deadline
+from reporter.formats.workbook.limits import WorkbookLimits
 from reporter.message import RenderMessage
 from reporter.press import Press
 from reporter.report import Report, Status
@@ -35,7 +36,13 @@ class Queue:
         self.begun = 0
         self._waiting: list[tuple[datetime, str]] = []
         press = Press(
-            registry.rows_of, worker.documents, worker.renderer, lambda: self.now, max_rows=10_000, max_bytes=10**6
+            registry.rows_of,
+            worker.documents,
+            worker.renderer,
+            lambda: self.now,
+            max_rows=10_000,
+            max_bytes=10**6,
+            workbook_limits=WorkbookLimits(),
         )
         self._ports = replace(worker.ports, press=press, clock=lambda: self.now)
 

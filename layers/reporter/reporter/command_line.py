@@ -75,7 +75,7 @@ def _parser() -> ArgumentParser:
 def _check(options: Namespace) -> int:
     schemas = None if options.schema is None else _schemas(options.schema)
     template = template_file(options.template.read_bytes(), options.format, options.template.name)
-    checked = check_template(template, options.format, schemas)
+    checked = check_template(template, options.format, schemas, _settings().workbook_limits())
     for notice in checked.notices:
         print(f"{options.template}:{notice.line}:{notice.column}: warning {notice.message}")
     if schemas is None:
@@ -84,8 +84,8 @@ def _check(options: Namespace) -> int:
 
 
 def _render(options: Namespace) -> int:
-    order = _order(options)
     settings = _settings()
+    order = _order(options, settings)
     try:
         data = given_path(options.data)
         planned = plan(order, data.schemas)
@@ -116,7 +116,7 @@ def _render(options: Namespace) -> int:
     return FINE
 
 
-def _order(options: Namespace) -> Order:
+def _order(options: Namespace, settings: RenderSettings) -> Order:
     try:
         now = datetime.now(UTC) if options.now is None else datetime.fromisoformat(options.now)
     except ValueError:
@@ -132,6 +132,7 @@ def _order(options: Namespace) -> Order:
             time_zone=parse_time_zone(options.time_zone),
             formula_guard=options.formula_guard == "true",
             xml_schema=None if options.xsd is None else options.xsd.read_text(encoding="utf-8"),
+            workbook_limits=settings.workbook_limits(),
         )
     except TemplateProblems:
         raise

@@ -16,6 +16,7 @@ from reporter.deadline import Deadline
 from reporter.document import Document, RowCounts
 from reporter.errors import ReportFailure, RequestError
 from reporter.formats.template_file import TemplateFile, check_template, template_file
+from reporter.formats.workbook.limits import DEFAULT, WorkbookLimits
 from reporter.language.check import CheckedTemplate
 from reporter.ports import Clock, Documents
 from reporter.renderer.client import Job, Renderer
@@ -54,6 +55,7 @@ class Order:
     time_zone: str = "UTC"
     formula_guard: bool = True
     xml_schema: str | None = None
+    workbook_limits: WorkbookLimits = DEFAULT
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,8 @@ class Plan:
 
 def plan(order: Order, schemas: Mapping[str, SourceSchema]) -> Plan:
     """Raises ``TemplateProblems``, and ``RequestError`` as ``row_filters.resolve``."""
-    return Plan(check_template(order.template, order.output_format, schemas), resolve(order.filters, schemas))
+    checked = check_template(order.template, order.output_format, schemas, order.workbook_limits)
+    return Plan(checked, resolve(order.filters, schemas))
 
 
 def make_document(
@@ -102,6 +105,7 @@ def make_document(
         time_zone=order.time_zone,
         formula_guard=order.formula_guard,
         xml_schema=order.xml_schema,
+        workbook_limits=order.workbook_limits,
     )
     deadline.check()
     with _advising(order.output_format):
@@ -122,6 +126,7 @@ class Press:
         *,
         max_rows: int,
         max_bytes: int,
+        workbook_limits: WorkbookLimits,
     ) -> None:
         self._rows_of = rows_of
         self._documents = documents
@@ -129,6 +134,7 @@ class Press:
         self._clock = clock
         self._max_rows = max_rows
         self._max_bytes = max_bytes
+        self._workbook_limits = workbook_limits
 
     def make(
         self, report: Report, folder: Path, cancelled: Callable[[], bool], deadline: Deadline
@@ -142,6 +148,7 @@ class Press:
             time_zone=report.time_zone,
             formula_guard=report.formula_guard,
             xml_schema=self._xml_schema(report),
+            workbook_limits=self._workbook_limits,
         )
         rows = self._rows_of(report.organization_id)
         try:

@@ -18,6 +18,7 @@ from reporter.document import CONTENT_TYPES, TEXT_FORMATS, Document
 from reporter.errors import FieldProblem, ReportFailure, RequestError, SourceResting
 from reporter.exact_json import parse_json
 from reporter.formats.template_file import template_file
+from reporter.formats.workbook.limits import WorkbookLimits
 from reporter.given_data import given_json
 from reporter.ports import Clock
 from reporter.press import Order, Plan, RowSource, TableReader, make_document, plan
@@ -36,6 +37,7 @@ class PreviewLimits:
     spool_bytes: int
     answer_bytes: int
     schema_bytes: int
+    workbook: WorkbookLimits
 
 
 class Preview:
@@ -82,6 +84,7 @@ class Preview:
             time_zone=options.get("time_zone", "UTC"),
             formula_guard=options.get("formula_guard", True),
             xml_schema=schema_text(upload.xml_schema) if upload.xml_schema else None,
+            workbook_limits=self._limits.workbook,
         )
 
     def _answer(self, order: Order, planned: Plan, rows: "_FirstRows", document: Document, read: int) -> dict[str, Any]:

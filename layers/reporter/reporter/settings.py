@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from reporter.formats.pdf.limits import PdfLimits
+from reporter.formats.workbook.limits import WorkbookLimits
 from reporter.workflow.budget import Budget
 
 LOCAL_STAGE = "local"
@@ -20,6 +21,7 @@ NotNegative = Annotated[int, Field(ge=0)]
 UpTo6MB = Annotated[int, Field(gt=0, le=4_500_000)]
 """Bytes that still fit Lambda's 6,291,456 as base64, with room for the rest of the event or answer."""
 _PDF = PdfLimits()
+_WORKBOOK = WorkbookLimits()
 
 
 class SettingsError(RuntimeError):
@@ -98,7 +100,22 @@ class ContainedSettings(Settings):
     require_system_call_filter: bool = True
 
 
-class RenderSettings(ContainedSettings):
+class WorkbookSettings(Settings):
+    """How much a workbook may hold: see ``formats.workbook.limits``."""
+
+    workbook_parts: Positive = _WORKBOOK.parts
+    workbook_bytes: Positive = _WORKBOOK.bytes
+    workbook_part_bytes: Positive = _WORKBOOK.part_bytes
+    workbook_part_elements: Positive = _WORKBOOK.part_elements
+    workbook_tags: Positive = _WORKBOOK.tags
+    workbook_sheets: Positive = _WORKBOOK.sheets
+
+    def workbook_limits(self) -> WorkbookLimits:
+        """All of them."""
+        return WorkbookLimits(**{field.name: getattr(self, f"workbook_{field.name}") for field in fields(WorkbookLimits)})
+
+
+class RenderSettings(ContainedSettings, WorkbookSettings):
     """How much one document may cost: in the worker as on an author's own machine."""
 
     render_seconds: Positive = 600
@@ -229,7 +246,7 @@ class StatusSettings(BudgetSettings, LimitSettings, ListSettings):
         }
 
 
-class TemplateSettings(SourceSettings, ListSettings, ContainedSettings):
+class TemplateSettings(SourceSettings, ListSettings, ContainedSettings, WorkbookSettings):
     """Registering and reading templates."""
 
     template_table: str
@@ -242,7 +259,7 @@ class TemplateSettings(SourceSettings, ListSettings, ContainedSettings):
     schema_memory_bytes: Positive = 256 * 1024 * 1024
 
 
-class PreviewSettings(SourceSettings, ContainedSettings):
+class PreviewSettings(SourceSettings, ContainedSettings, WorkbookSettings):
     """Previews. ``preview_rows``: of each table; ``preview_output_bytes``: of the document, of which an answer shows
     ``preview_answer_bytes``; ``preview_seconds`` end reading and rendering, well before API Gateway's 29.
     """

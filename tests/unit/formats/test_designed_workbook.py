@@ -5,6 +5,7 @@ import io
 import os
 import re
 import time
+from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal
 from itertools import pairwise
@@ -26,9 +27,9 @@ from openpyxl.worksheet.table import Table
 from PIL import Image as Picture
 from reporter.errors import ReportFailure, TemplateProblems
 from reporter.formats.template_file import check_template
-from reporter.formats.workbook import package
 from reporter.formats.workbook.design import Design
 from reporter.formats.workbook.filling import FilledWorkbook, LayoutRecorder
+from reporter.formats.workbook.limits import DEFAULT as LIMITS
 from reporter.formats.workbook.parts import PACKAGE_RELATIONS
 from reporter.formats.writing import DocumentWriter
 from reporter.language.render import render
@@ -545,12 +546,12 @@ BOMB = b'<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&
         zipped({TYPES: BOMB}),
         zipped({TYPES: b"<a>" * 5000}),
         zipped({TYPES: b"<a>" + b"<b/>" * 400_000 + b"</a>"}),
-        zipped({f"xl/{n}.xml": b"" for n in range(package.MOST_PARTS + 1)}),
+        zipped({f"xl/{n}.xml": b"" for n in range(LIMITS.parts + 1)}),
         zipped({TYPES: b"<Types/>", "../../etc/passwd": b"x"}),
         zipped({TYPES: b"<Types/>", "/etc/passwd": b"x"}),
         zipped({TYPES: b"<Types/>", "a\\b": b"x"}),
         zipped({TYPES: b"<Types/>", "xl/a.xml": b"x", "XL/A.xml": b"x"}),
-        zipped({"big": b"\0" * (package.MOST_BYTES + 1)}),
+        zipped({"big": b"\0" * (LIMITS.bytes + 1)}),
         changed(PLAIN, "xl/workbook.xml", lambda _text: BOMB.decode()),
         changed(PLAIN, "xl/worksheets/sheet1.xml", lambda _text: BOMB.decode()),
         changed(
@@ -579,7 +580,7 @@ def test_hostile_files_are_refused_at_once(template: bytes) -> None:
     assert time.process_time() - started < 5
 
 
-def test_all_parts_together_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_parts_together_are_bounded() -> None:
     rows = "".join(f'<row r="{n}">' + "<c/>" * 1000 + "</row>" for n in range(2, 4))
 
     def with_rows(sheets: int) -> bytes:
@@ -590,10 +591,26 @@ def test_all_parts_together_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None
         return made
 
     assert len(Design(with_rows(10)).sheets) == 10
-    monkeypatch.setattr(package, "MOST_TAGS", 10_000)
-    assert len(Design(with_rows(2)).sheets) == 2
-    with pytest.raises(TemplateProblems, match="more than the 10000 tags"):
-        Design(with_rows(10))
+    fewer = replace(LIMITS, tags=10_000)
+    assert len(Design(with_rows(2), fewer).sheets) == 2
+    with pytest.raises(TemplateProblems, match=r"more than 10000 tags \(WorkbookTags\)"):
+        Design(with_rows(10), fewer)
+
+
+@pytest.mark.parametrize(
+    ("limit", "most", "said"),
+    [
+        ("parts", 3, "more than 3 parts (WorkbookParts)"),
+        ("bytes", 400, "more than 400 bytes unpacked (WorkbookBytes)"),
+        ("part_bytes", 100, "larger than 100 bytes (WorkbookPartBytes)"),
+        ("part_elements", 7, "more than 7 elements (WorkbookPartElements)"),
+        ("tags", 9, "more than 9 tags (WorkbookTags)"),
+    ],
+)
+def test_what_is_past_a_limit_of_templates_names_it(limit: str, most: int, said: str) -> None:
+    with pytest.raises(TemplateProblems) as problems:
+        check_template(PLAIN, "XLSX", SCHEMA, replace(LIMITS, **{limit: most}))
+    assert said in problems.value.message
 
 
 CHART, DRAWING = "xl/charts/chart1.xml", "xl/drawings/drawing1.xml"

@@ -17,11 +17,14 @@ import pytest
 from python_calamine import CalamineWorkbook
 from reporter.document import Document
 from reporter.errors import ReportFailure, Unavailable
+from reporter.formats.workbook.limits import WorkbookLimits
 from reporter.renderer.client import Renderer
 
 from tests.unit.formats.test_designed_workbook import designed, saved
 
 Rendering = Callable[..., Document]
+SHEETS = "{% for r in erp.t %}{% sheet r.a %}1\n{% endfor %}"
+REPEATED = saved(designed({"name": "{% for r in erp.t %}{{ r.a }}", "A1": "x"}))
 ENDLESS = "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}"
 
 
@@ -49,6 +52,22 @@ def test_a_table_is_looped_over_again_inside_itself_and_indexed(render: Renderin
     template = "{% for r in erp.t %}{% for q in erp.t %}{% if q.a == r.a %}{{ q.b }} {% endif %}{% endfor %}{% endfor %}"
     document = render(template + "{{ erp.t.49.b }} {{ erp.t|length }}", rows=rows)
     assert text(document).split() == [*(str(number * number) for number in range(50)), "2401", "50"]
+
+
+@pytest.mark.parametrize(
+    ("template", "limits", "said"),
+    [
+        (SHEETS, WorkbookLimits(sheets=2), "more than 2 sheets (WorkbookSheets)"),
+        (REPEATED, WorkbookLimits(sheets=2), "more than 2 sheets (WorkbookSheets)"),
+        (saved(designed({"A1": "x"})), WorkbookLimits(parts=3), "more than 3 parts (WorkbookParts)"),
+    ],
+)
+def test_what_is_past_a_limit_of_workbooks_names_it(
+    render: Rendering, template: str | bytes, limits: WorkbookLimits, said: str
+) -> None:
+    with pytest.raises(ReportFailure) as failure:
+        render(template, "XLSX", [("a", 1), ("b", 2), ("c", 3)], workbook_limits=limits)
+    assert said in failure.value.message
 
 
 def test_what_a_template_needs_late_is_loaded_already(render: Rendering) -> None:

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from reporter.errors import TemplateProblems
 from reporter.formats.workbook.design import Design
+from reporter.formats.workbook.limits import DEFAULT, WorkbookLimits
 from reporter.formats.workbook.package import ZIP_MAGIC
 from reporter.language.check import CheckedTemplate, check, decoded
 from reporter.schema import SourceSchema
@@ -24,12 +25,15 @@ def template_file(content: bytes, output_format: str, file_name: str = "") -> Te
 
 
 def check_template(
-    template: TemplateFile, output_format: str, schemas: Mapping[str, SourceSchema] | None
+    template: TemplateFile,
+    output_format: str,
+    schemas: Mapping[str, SourceSchema] | None,
+    workbook_limits: WorkbookLimits = DEFAULT,
 ) -> CheckedTemplate:
     """See ``language.check.check``; problems of a workbook name sheet and cell."""
     if isinstance(template, str):
         return check(template, output_format, schemas)
-    design = Design(template)
+    design = Design(template, workbook_limits)
     try:
         checked = check(design.text, "WORKBOOK", schemas)
     except TemplateProblems as error:

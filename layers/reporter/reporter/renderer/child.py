@@ -20,6 +20,7 @@ from reporter.formats.verifying import SCHEMA_ONLY, load_schema_checks, verify
 from reporter.formats.workbook.design import Design
 from reporter.formats.workbook.filling import FilledWorkbook, LayoutRecorder
 from reporter.formats.workbook.from_text import WorkbookFromText
+from reporter.formats.workbook.limits import WorkbookLimits
 from reporter.formats.workbook.names import SheetNames
 from reporter.formats.writing import DocumentWriter
 from reporter.indexed_rows import IndexedRows, Scratch
@@ -106,7 +107,7 @@ def _write_document(job: Mapping[str, Any], data: Mapping[str, Any], writer: Doc
     now = datetime.fromisoformat(job["now"])
     document: Any = writer
     if job["format"] == "XLSX":
-        document = WorkbookFromText(writer)
+        document = WorkbookFromText(writer, job["workbookLimits"]["sheets"])
     elif job["format"] == "PDF":
         document = _pdf_documents().PdfFromHtml(writer, PdfLimits(**job["pdfLimits"]), now)
     warnings = render(
@@ -128,7 +129,7 @@ def _pdf_documents() -> ModuleType:
 
 def _fill_workbook(job: Mapping[str, Any], data: Mapping[str, Any], writer: DocumentWriter) -> list[str]:
     """The warnings. Where a formula looks ahead, a first rendering only tells where its rows will be."""
-    design = Design(base64.b64decode(job["workbook"]))
+    design = Design(base64.b64decode(job["workbook"]), WorkbookLimits(**job["workbookLimits"]))
 
     def rendered(write: Callable[[str], object]) -> list[str]:
         now = datetime.fromisoformat(job["now"])

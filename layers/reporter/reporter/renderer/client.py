@@ -26,6 +26,7 @@ from reporter.errors import ReporterError, ReportFailure, RequestError, Unavaila
 from reporter.formats.pdf.limits import PdfLimits
 from reporter.formats.template_file import TemplateFile
 from reporter.formats.verifying import SCHEMA_ONLY
+from reporter.formats.workbook.limits import DEFAULT, WorkbookLimits
 from reporter.renderer.containment import Limits
 
 _log = logging.getLogger("reporter")
@@ -55,6 +56,7 @@ class Job:
     time_zone: str = "UTC"
     formula_guard: bool = True
     xml_schema: str | None = None
+    workbook_limits: WorkbookLimits = DEFAULT
 
 
 @dataclass(slots=True)
@@ -199,6 +201,7 @@ class Renderer:
             "timeZone": job.time_zone,
             "formulaGuard": job.formula_guard,
             "xmlSchema": job.xml_schema,
+            "workbookLimits": asdict(job.workbook_limits),
             "limits": asdict(self._limits),
             "pdfLimits": asdict(self._pdf_limits),
         }

@@ -10,6 +10,7 @@ from reporter.document import CONTENT_TYPES
 from reporter.errors import ConditionFailed, ReportFailure, RequestError, Unavailable
 from reporter.exact_json import canonical_hash
 from reporter.formats.template_file import check_template, template_file
+from reporter.formats.workbook.limits import WorkbookLimits
 from reporter.idempotency import Idempotency, KeyedCall, Reservation
 from reporter.language.check import CheckedTemplate
 from reporter.ports import Clock, Sources
@@ -51,6 +52,7 @@ class UploadPorts:
     idempotency: Idempotency
     clock: Clock
     new_id: Callable[[datetime], str]
+    workbook_limits: WorkbookLimits
 
 
 def register(
@@ -261,4 +263,4 @@ def _checked(
     content: bytes, file_name: str, output_format: str, organization_id: str, ports: UploadPorts
 ) -> CheckedTemplate:
     template = template_file(content, output_format, file_name)
-    return check_template(template, output_format, ports.sources.for_organization(organization_id))
+    return check_template(template, output_format, ports.sources.for_organization(organization_id), ports.workbook_limits)

@@ -15,6 +15,7 @@ LEVEL = 2
 """A third of the time of level 6, for files that are an eighth larger."""
 MOST_BYTES = (1 << 32) - 1
 MOST_PARTS = (1 << 16) - 1
+"""What the four and two bytes of a zip file can say; not to be set."""
 _VERSION, _FLAGS, _DEFLATED = 20, 0x0808, 8
 _TIME, _DATE = 0, 0x21
 _LOCAL, _DESCRIPTOR, _ENTRY, _END = 0x04034B50, 0x08074B50, 0x02014B50, 0x06054B50
@@ -39,8 +40,10 @@ class Archive:
 
     def enter(self, name: bytes, offset: int, crc: int, sizes: tuple[int, int]) -> None:
         """A part is whole: ``sizes`` compressed and not."""
-        if len(self._directory) >= MOST_PARTS or offset > MOST_BYTES:
-            raise ReportFailure("DOCUMENT_INVALID", "the workbook is larger than its file format allows")
+        if len(self._directory) >= MOST_PARTS:
+            raise ReportFailure("DOCUMENT_INVALID", f"the workbook has more than the {MOST_PARTS} parts of its file format")
+        if offset > MOST_BYTES:
+            raise ReportFailure("DOCUMENT_INVALID", f"the workbook has more than the {MOST_BYTES} bytes of its file format")
         fields = (_ENTRY, _VERSION, _VERSION, _FLAGS, _DEFLATED, _TIME, _DATE, crc, *sizes, len(name), 0, 0, 0, 0, 0, offset)
         self._directory.append(struct.pack("<IHHHHHHIIIHHHHHII", *fields) + name)
 
@@ -54,7 +57,7 @@ class Archive:
         offset, directory = self.offset, b"".join(self._directory)
         count = len(self._directory)
         if offset + len(directory) > MOST_BYTES:
-            raise ReportFailure("DOCUMENT_INVALID", "the workbook is larger than its file format allows")
+            raise ReportFailure("DOCUMENT_INVALID", f"the workbook has more than the {MOST_BYTES} bytes of its file format")
         self.writer.write_bytes(directory + struct.pack("<IHHHHIIH", _END, 0, 0, count, count, len(directory), offset, 0))
 
 

@@ -10,6 +10,7 @@ from reporter.language.cells import CELL_END, OWN, SHOWN, TOO_EXACT, VALUE, show
 MOST_ROWS = 1_048_576
 MOST_COLUMNS = 16_384
 MOST_CHARACTERS = 32_767
+"""What Excel holds; not to be set."""
 MOST_WARNINGS = 50
 
 _PARTS = re.compile(f"([{VALUE}{OWN}])([^{VALUE}{OWN}]*)")

@@ -15,6 +15,7 @@ from reporter.formats.workbook import formulas
 from reporter.formats.workbook.cells import column_name
 from reporter.formats.workbook.design_sheet import MARKS, SheetDesign, SheetReader
 from reporter.formats.workbook.directives import sheet_name_parts, unbalanced
+from reporter.formats.workbook.limits import DEFAULT, WorkbookLimits
 from reporter.formats.workbook.owned import check_owned
 from reporter.formats.workbook.package import CONTENT_TYPES, Package, check_numbers, refuse
 from reporter.formats.workbook.strings import SharedStrings
@@ -81,8 +82,9 @@ class TemplateText:
 class Design:
     """Raises ``TemplateProblems`` naming sheet and cell."""
 
-    def __init__(self, content: bytes) -> None:
-        self.package = Package(content)
+    def __init__(self, content: bytes, limits: WorkbookLimits = DEFAULT) -> None:
+        self.limits = limits
+        self.package = Package(content, limits)
         self.part = self._workbook_part()
         self.root = self.package.xml(self.part)
         self.relations = self.package.relations(self.part)

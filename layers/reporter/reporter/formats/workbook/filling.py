@@ -25,7 +25,6 @@ from reporter.formats.workbook.tail import Tail
 from reporter.formats.writing import DocumentWriter
 from reporter.language.cells import CELL, KIND, LINE, OWN, TOO_EXACT, VALUE
 
-MOST_SHEETS = 10_000
 CHARACTERS_HELD = 1 << 16
 _STYLED = re.compile(rf's="([0-9]+)"{KIND}([0-9][0-9])')
 _REFERENCE = re.compile('<c r="([A-Z]+[0-9]+)"')
@@ -147,8 +146,9 @@ class FilledWorkbook:
         number, _, field = line[1:].partition(CELL)
         index = int(number)
         design = self._design.sheets[index]
-        if len(self._instances) >= MOST_SHEETS:
-            raise ReportFailure("DOCUMENT_INVALID", f"the workbook has more than {MOST_SHEETS} sheets")
+        most = self._design.limits.sheets
+        if len(self._instances) >= most:
+            raise ReportFailure("DOCUMENT_INVALID", f"the workbook has more than {most} sheets (WorkbookSheets)")
         name = design.name
         if design.repeated:
             wanted = cell_of(field).shown

@@ -18,11 +18,11 @@ from reporter.formats.workbook.cells import (
     column_name,
     without_hidden,
 )
+from reporter.formats.workbook.limits import DEFAULT
 from reporter.formats.workbook.names import SheetNames
 from reporter.formats.writing import DocumentWriter
 from reporter.language.cells import CELL_END, OWN, ROW_END, SHEET, TOO_EXACT, VALUE
 
-MOST_SHEETS = 10_000
 SAMPLED_ROWS = 200
 """Widths come from these first rows of a sheet, which are held until the widths are known."""
 _NARROWEST, _WIDEST, _FILTER_BUTTON = 8, 60, 3
@@ -40,7 +40,8 @@ _FROZEN = (
 class WorkbookFromText:
     """Takes a rendering in pieces and writes the workbook; ``finish`` it for its warnings."""
 
-    def __init__(self, writer: DocumentWriter) -> None:
+    def __init__(self, writer: DocumentWriter, most_sheets: int = DEFAULT.sheets) -> None:
+        self._most_sheets = most_sheets
         self._archive = Archive(writer)
         self._archive.add("_rels/.rels", parts.root_relations())
         self._archive.add("xl/styles.xml", parts.styles())
@@ -85,8 +86,10 @@ class WorkbookFromText:
 
     def _begin(self, wanted: str) -> None:
         self._end_sheet()
-        if len(self._done) >= MOST_SHEETS:
-            raise ReportFailure("DOCUMENT_INVALID", f"the workbook has more than {MOST_SHEETS} sheets")
+        if len(self._done) >= self._most_sheets:
+            raise ReportFailure(
+                "DOCUMENT_INVALID", f"the workbook has more than {self._most_sheets} sheets (WorkbookSheets)"
+            )
         name = self._names.add(wanted)
         if wanted and name != wanted:
             self._warnings.add(f"the sheet {wanted[:100]!r} is called {name!r}, as spreadsheets refuse its name")

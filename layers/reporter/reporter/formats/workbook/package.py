@@ -11,15 +11,9 @@ from urllib.parse import unquote
 from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile
 
 from reporter.errors import TemplateProblem, TemplateProblems
+from reporter.formats.workbook.limits import DEFAULT, WorkbookLimits
 from reporter.formats.workbook.xml_scan import Element, NotXml, scan
 
-MOST_PARTS = 2_000
-MOST_BYTES = 64 * 1024 * 1024
-"""Of all parts, unpacked."""
-MOST_XML_BYTES = 16 * 1024 * 1024
-"""Of one part that is understood."""
-MOST_TAGS = 1_000_000
-"""Looked at until a workbook is understood, those of a part that is looked at again once more."""
 CONTENT_TYPES = "[Content_Types].xml"
 ZIP_MAGIC = b"PK\x03\x04"
 _OLD_MAGIC = bytes.fromhex("d0cf11e0a1b11ae1")
@@ -46,9 +40,10 @@ class Relation:
 class Package:
     """The parts of a workbook by name. Raises ``TemplateProblems`` for what is none, or holds what cannot be kept."""
 
-    def __init__(self, content: bytes) -> None:
-        self.parts = _unpacked(content)
-        self._tags_left = MOST_TAGS
+    def __init__(self, content: bytes, limits: WorkbookLimits = DEFAULT) -> None:
+        self.parts = _unpacked(content, limits)
+        self._limits = limits
+        self._tags_left = limits.tags
         self._understood = False
         self.types, self.defaults = self._content_types()
         for name in self.parts:
@@ -67,13 +62,13 @@ class Package:
         content = self.parts.get(name)
         if content is None:
             raise refuse(f"the workbook lacks its part {name}")
-        if len(content) > MOST_XML_BYTES:
-            raise refuse(f"the workbook's part {name} is larger than {MOST_XML_BYTES} bytes")
+        if len(content) > self._limits.part_bytes:
+            raise refuse(f"the workbook's part {name} is larger than {self._limits.part_bytes} bytes (WorkbookPartBytes)")
         self._tags_left -= content.count(b"<")
         if self._tags_left < 0 and not self._understood:
-            raise refuse(f"the workbook holds more than the {MOST_TAGS} tags that a template may have")
+            raise refuse(f"the workbook holds more than {self._limits.tags} tags (WorkbookTags)")
         try:
-            return scan(content)
+            return scan(content, self._limits.part_elements)
         except NotXml as error:
             raise refuse(f"the workbook's part {name} cannot be read: {error}") from None
 
@@ -149,14 +144,16 @@ def relations_name(name: str) -> str:
     return f"{folder}/_rels/{file}.rels" if folder else f"_rels/{file}.rels"
 
 
-def _unpacked(content: bytes) -> dict[str, bytes]:
+def _unpacked(content: bytes, limits: WorkbookLimits) -> dict[str, bytes]:
     if content.startswith(_OLD_MAGIC):
         raise refuse("the file is encrypted, or a workbook of the old kind (.xls)")
     try:
         with ZipFile(BytesIO(content)) as archive:
             entries = [entry for entry in archive.infolist() if not entry.is_dir()]
-            if len(entries) > MOST_PARTS or sum(entry.file_size for entry in entries) > MOST_BYTES:
-                raise refuse(f"the workbook holds more than {MOST_PARTS} parts, or {MOST_BYTES} bytes unpacked")
+            if len(entries) > limits.parts:
+                raise refuse(f"the workbook holds more than {limits.parts} parts (WorkbookParts)")
+            if sum(entry.file_size for entry in entries) > limits.bytes:
+                raise refuse(f"the workbook holds more than {limits.bytes} bytes unpacked (WorkbookBytes)")
             parts: dict[str, bytes] = {}
             seen: set[str] = set()
             for entry in entries:

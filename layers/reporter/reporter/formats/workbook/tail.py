@@ -8,6 +8,7 @@ from reporter.formats.workbook.layout import Layout
 from reporter.formats.workbook.xml_scan import Element, edited, with_attribute, written
 
 MOST_AREAS = 8_000
+"""Of one list, which spreadsheets go through at every change. Beyond it the areas become one: nothing is refused."""
 Resolve = Callable[[formulas.Reference, int, int], str]
 """Writes a reference of a formula that stands in a row of the template and became one of the document."""
 

@@ -4,8 +4,10 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from xml.parsers import expat
 
-MOST_ELEMENTS = 300_000
+from reporter.formats.workbook.limits import DEFAULT
+
 MOST_DEPTH = 100
+"""Not to be set: spreadsheets nest a dozen deep, whatever they hold."""
 _TAG = re.compile(rb"<[^>\"']*(?:\"[^\"]*\"[^>\"']*|'[^']*'[^>\"']*)*>")
 _WRITTEN = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "\t": "&#9;", "\n": "&#10;", "\r": "&#13;"}
 _SPECIAL = re.compile('[&<>"\t\n\r]')
@@ -46,7 +48,7 @@ class Element:
         return (found for found in self.all_elements() if found.name in names)
 
 
-def scan(content: bytes) -> Element:
+def scan(content: bytes, most_elements: int = DEFAULT.part_elements) -> Element:
     """The root. Names lose their namespace; attributes of a namespace are called ``{uri}name``.
 
     Raises ``NotXml``.
@@ -65,8 +67,10 @@ def scan(content: bytes) -> Element:
     def start(name: str, attributes: dict[str, str]) -> None:
         nonlocal count
         count += 1
-        if count > MOST_ELEMENTS or len(stack) > MOST_DEPTH:
-            raise NotXml("it has too many elements")
+        if count > most_elements:
+            raise NotXml(f"it has more than {most_elements} elements (WorkbookPartElements)")
+        if len(stack) > MOST_DEPTH:
+            raise NotXml(f"its elements are more than {MOST_DEPTH} deep")
         at = parser.CurrentByteIndex
         tag = _TAG.match(content, at)
         if tag is None:
