@@ -1,14 +1,18 @@
 """Faults of what lies still: documents, rows, queues full of old messages, a secret store, a very full index."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 import pytest
 from reporter.aws.clients import client
+from reporter.aws.report_items import item_of
 from reporter.errors import Unavailable
 from reporter.message import RenderMessage
-from reporter.report import ReportError, Status
+from reporter.report import Report, ReportError, Status
 from reporter.workflow.sweep import Outcome
 
 from functions.dead_letters import app as dead_letters
@@ -17,35 +21,85 @@ from local.postgresql import EmbeddedPostgres
 from tests.conformance.test_api_cases import NOW, REPORT, report_in
 from tests.faults.injected import json_error, refused
 from tests.integration.sources.test_registry import entry_for, put, registry
-from tests.plant import Plant, stored
+from tests.plant import Killed, Plant, stored
 from tests.wire import hearing
 from tests.world import ORGANIZATION, OTHER, Context, World
 
 KEY = f"documents/{ORGANIZATION}/{REPORT}/1.txt"
 
 
+@contextmanager
+def pages_of(rows: int) -> Iterator[list[int]]:
+    """DynamoDB ends a page at a megabyte; here at so many rows. Yields a list that grows with each page."""
+    read: list[int] = []
+
+    def cut(params: dict[str, Any], **_named: Any) -> dict[str, Any]:
+        read.append(rows)
+        return {**params, "Limit": rows}
+
+    events = client("dynamodb").meta.events
+    events.register("provide-client-params.dynamodb.Query", cut, unique_id="pages")
+    try:
+        yield read
+    finally:
+        events.unregister("provide-client-params.dynamodb.Query", unique_id="pages")
+
+
 def test_what_fills_many_pages_is_settled_whole(world: World) -> None:
-    """As many pages as there are reports: DynamoDB ends a page at a megabyte."""
     plant = Plant(world)
     overdue = [replace(report_in((ORGANIZATION, OTHER)[n % 2], REPORT[:-2] + f"{n:02x}"), due_at=NOW) for n in range(60)]
     for report in overdue:
         world.add_report(report)
-    pages = 0
-
-    def by_one(params: dict[str, Any], **_named: Any) -> dict[str, Any]:
-        nonlocal pages
-        pages += 1
-        return {**params, "Limit": 1}
-
-    events = client("dynamodb").meta.events
-    events.register("provide-client-params.dynamodb.Query", by_one, unique_id="pages")
     plant.wait(1)
-    try:
+    with pages_of(1) as pages:
         assert plant.sweep() == {Outcome.REQUEUED: 60}
-    finally:
-        events.unregister("provide-client-params.dynamodb.Query", unique_id="pages")
-    assert pages >= 60
+    assert len(pages) >= 60
     assert {message.report_id for message in plant.waiting()} == {report.id for report in overdue}
+
+
+class Held:
+    """Rows and queue in memory. The process is killed after sending message number ``kill_at``."""
+
+    def __init__(self, reports: list[Report]) -> None:
+        self.rows = {(report.organization_id, report.id): report for report in reports}
+        self.sent: list[RenderMessage] = []
+        self.kill_at = 0
+
+    def get(self, organization_id: str, report_id: str) -> Report | None:
+        return self.rows.get((organization_id, report_id))
+
+    def queued_again(self, report: Report, due_at: datetime) -> None:
+        self.rows[report.organization_id, report.id] = replace(report, due_at=due_at)
+
+    def send(self, message: RenderMessage, _output_format: str) -> None:
+        self.sent.append(message)
+        if len(self.sent) == self.kill_at:
+            raise Killed
+
+
+def test_ten_thousand_overdue_reports_are_queued_once_though_the_sweep_is_killed_half_way(world: World) -> None:
+    """The index lies on the fake cloud and shows all of them to the end, as one that lags does. Its queue, which counts all
+    messages for each that is sent, would take half an hour.
+    """
+    plant = Plant(world)
+    overdue = [replace(report_in((ORGANIZATION, OTHER)[n % 2], REPORT[:-4] + f"{n:04x}"), due_at=NOW) for n in range(10_000)]
+    shown = ("organizationId", "id", "openShard", "dueAt")
+    puts = [{"PutRequest": {"Item": {name: item[name] for name in shown}}} for item in map(item_of, overdue)]
+    for at in range(0, len(puts), 25):
+        client("dynamodb").batch_write_item(RequestItems={"reports": puts[at : at + 25]})
+    held: Any = Held(overdue)
+    ends = replace(plant.sweeping.ends, reports=held)
+    plant.sweeping = replace(plant.sweeping, ends=ends, queue=held)
+    plant.wait(1)
+    with pages_of(1000) as pages:
+        held.kill_at = 5000
+        with pytest.raises(Killed):
+            plant.sweep()
+        # The last message of the killed one is sent again, and no other.
+        assert plant.sweep() == {Outcome.REQUEUED: 10_000 - 4999}
+    assert len(pages) > 10
+    assert len(held.sent) == 10_001
+    assert {(message.organization_id, message.report_id) for message in held.sent} == set(held.rows)
 
 
 ENDED: dict[str, dict[str, Any]] = {
