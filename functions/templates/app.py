@@ -9,34 +9,17 @@ settings = TemplateSettings.from_env()
 # Before any client exists: what looks at uploaded schemas must never have shared memory with credentials.
 renderer = schema_renderer(settings)
 
-from reporter.assembly import clock  # noqa: E402
-from reporter.aws.document_bucket import DocumentBucket  # noqa: E402
 from reporter.aws.http import Call, answer, attachment, created, file_answer, make_resolver  # noqa: E402
-from reporter.aws.idempotency import PowertoolsIdempotency  # noqa: E402
 from reporter.aws.logs import answered  # noqa: E402
 from reporter.aws.paging import PageLimits, page_request, read_page  # noqa: E402
-from reporter.aws.template_store import TemplateStore, template_of  # noqa: E402
+from reporter.aws.template_store import template_of  # noqa: E402
 from reporter.aws.uploads import upload_of  # noqa: E402
-from reporter.identifiers import new_id  # noqa: E402
-from reporter.source_assembly import OUTSIDE, source_registry  # noqa: E402
 from reporter.template import Template  # noqa: E402
+from reporter.upload_assembly import upload_ports  # noqa: E402
 from reporter.workflow.describe import template_filters  # noqa: E402
-from reporter.workflow.upload import UploadPorts, change, content, existing, register, remove  # noqa: E402
-from reporter.workflow.xml_schema import XmlSchemas  # noqa: E402
+from reporter.workflow.upload import change, content, existing, register, remove  # noqa: E402
 
-files = DocumentBucket(settings.document_bucket)
-ports = UploadPorts(
-    templates=TemplateStore(settings.template_table, settings.idempotency_table),
-    files=files,
-    xml_schemas=XmlSchemas(files, renderer.check_xml_schema, settings.max_schema_bytes),
-    sources=source_registry(settings, network=OUTSIDE),
-    idempotency=PowertoolsIdempotency(
-        settings.idempotency_table, settings.idempotency_hours * 3600, settings.derived_key_seconds, clock, new_id
-    ),
-    clock=clock,
-    new_id=new_id,
-    workbook_limits=settings.workbook_limits(),
-)
+ports = upload_ports(settings, renderer)
 page_limits = PageLimits(settings.max_answer_bytes, settings.list_seconds)
 app = make_resolver()
 

@@ -10,49 +10,25 @@ settings = WorkerSettings.from_env()
 renderer = worker_renderer(settings)
 
 from reporter.assembly import clock  # noqa: E402
-from reporter.aws.document_bucket import DocumentBucket, document_key  # noqa: E402
-from reporter.aws.events import EVENT_KINDS, EventBridgeEvents  # noqa: E402
+from reporter.aws.events import EVENT_KINDS  # noqa: E402
 from reporter.aws.limit_table import LimitTable  # noqa: E402
 from reporter.aws.logs import log, unexpected  # noqa: E402
 from reporter.aws.metrics import Meter  # noqa: E402
 from reporter.aws.render_queue import SqsReceivedMessages  # noqa: E402
-from reporter.aws.report_table import ReportTable  # noqa: E402
 from reporter.deadline import Deadline  # noqa: E402
 from reporter.errors import ReportFailure, Unavailable  # noqa: E402
+from reporter.fulfil_assembly import fulfil_limits, fulfil_ports  # noqa: E402
 from reporter.message import RenderMessage  # noqa: E402
-from reporter.press import Press  # noqa: E402
 from reporter.source_assembly import source_registry  # noqa: E402
-from reporter.workflow.fulfil import FulfilLimits, FulfilPorts, TryLater, fulfil  # noqa: E402
+from reporter.workflow.fulfil import TryLater, fulfil  # noqa: E402
 from reporter.workflow.turns import turn  # noqa: E402
 
 turns = LimitTable(settings.limit_table, settings.reports_per_minute, settings.concurrent_reports)
 meter = Meter(settings.stage)
 queue = SqsReceivedMessages(settings.render_queue_url)
-documents = DocumentBucket(settings.document_bucket)
 sources = source_registry(settings)
-press = Press(
-    sources.rows_of,
-    documents,
-    renderer,
-    clock,
-    max_rows=settings.max_rows,
-    max_bytes=settings.max_spool_bytes,
-    workbook_limits=settings.workbook_limits(),
-)
-ports = FulfilPorts(
-    reports=ReportTable(settings.report_table),
-    documents=documents,
-    events=EventBridgeEvents(settings.event_bus),
-    press=press,
-    clock=clock,
-    document_key=document_key,
-)
-limits = FulfilLimits(
-    budget=settings.budget(),
-    max_rests=settings.max_rests,
-    heartbeat_seconds=settings.heartbeat_seconds,
-    retry_delay_seconds=settings.retry_delay_seconds,
-)
+ports = fulfil_ports(settings, sources, renderer)
+limits = fulfil_limits(settings)
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:

@@ -75,7 +75,7 @@ def test_an_upload_that_takes_too_long_leaves_nothing(world: World, tmp_path: Pa
     path.write_bytes(b"x" * 1_000_000)
     document = Document(path, 1_000_000, hashlib.sha256(path.read_bytes()).hexdigest())
     with pytest.raises(ReportFailure) as failed:
-        worker.documents.store("documents/late", document, "text/plain", Deadline(0), None)
+        worker.ports.documents.store("documents/late", document, "text/plain", Deadline(0), None)
     assert (failed.value.code, failed.value.retryable) == ("REPORT_TIMEOUT", False)
     assert client("s3").list_objects_v2(Bucket="documents").get("Contents", []) == client("s3").list_objects_v2(
         Bucket="documents", Prefix="schemas/"

@@ -57,7 +57,9 @@ def plant(world: World, postgres: EmbeddedPostgres) -> Iterator[Plant]:
     made = Plant(world)
     renderer = Renderer(LIMITS)
     bounds = {"max_rows": 1000, "max_bytes": MB}
-    press = Press(worker.sources.rows_of, worker.documents, renderer, made.clock, **bounds, workbook_limits=WorkbookLimits())
+    press = Press(
+        worker.sources.rows_of, worker.ports.documents, renderer, made.clock, **bounds, workbook_limits=WorkbookLimits()
+    )
     made.ports = replace(made.ports, press=press)
     yield made
     renderer.close()

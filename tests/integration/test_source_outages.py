@@ -37,7 +37,7 @@ class Queue:
         self._waiting: list[tuple[datetime, str]] = []
         press = Press(
             registry.rows_of,
-            worker.documents,
+            worker.ports.documents,
             worker.renderer,
             lambda: self.now,
             max_rows=10_000,
