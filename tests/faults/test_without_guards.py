@@ -147,9 +147,18 @@ GUARDS = [
     Guard(
         "F37",
         DueIndex.due,
-        "for page in pages:",
-        "for page in [next(iter(pages))]:",
+        "turns.append(pages)",
+        "pass",
         waiting.test_what_fills_many_pages_is_settled_whole,
+    ),
+    Guard(
+        "F37",
+        DueIndex.due,
+        "turns.append(pages)",
+        "turns.appendleft(pages)",
+        lambda world: with_patch(
+            on_plant_with_patch(sweeping.test_a_flood_of_one_organization_keeps_nobody_out_of_a_run), world
+        ),
     ),
     Guard(
         "F36",

@@ -1,5 +1,6 @@
 """Reports whose message or worker is lost: the sweeper brings every one to its end, within the deadline."""
 
+import random
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -8,6 +9,7 @@ from typing import Any
 
 import pytest
 from reporter.aws.clients import client
+from reporter.aws.due_reports import TURN
 from reporter.aws.report_items import SHARDS, item_of, open_shard, open_shards
 from reporter.errors import Unavailable
 from reporter.message import RenderMessage
@@ -231,6 +233,20 @@ def test_a_sweep_that_is_cut_short_goes_on_in_the_next(plant: Plant) -> None:
         assert counts[Outcome.REQUEUED] <= 10
         found += plant.waiting()
     assert len(found) == len(set(found)) == 25
+
+
+def test_a_flood_of_one_organization_keeps_nobody_out_of_a_run(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More has waited for longer than a run settles, in the parts that come first; a worker of somebody else died."""
+    monkeypatch.setattr(random, "shuffle", lambda _parts: None)
+    mine = report_in(ORGANIZATION, "0192f000-0000-7000-8000-000000000300", due_at=NOW)
+    died = replace(mine, status=Status.PROCESSING, attempts=1, lease_until=NOW)
+    plant.world.add_report(died)
+    flood = [f"0192f000-0000-7000-8000-0000000004{number:02x}" for number in range(SHARDS * 2 * TURN)]
+    for report_id in flood:
+        plant.world.add_report(report_in(OTHER, report_id, due_at=NOW - timedelta(days=1)))
+    plant.wait(1)
+    assert plant.sweep(enough=partial(_used_up, iter(range(SHARDS * TURN + 1)))) == {Outcome.REQUEUED: SHARDS * TURN + 1}
+    assert RenderMessage(ORGANIZATION, died.id) in plant.waiting()
 
 
 def _used_up(left: Iterator[int]) -> bool:
