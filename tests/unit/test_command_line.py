@@ -141,7 +141,21 @@ def test_the_limits_are_the_worker_s_settings(
         (("--time-zone", "Mars/Olympus"), {}, "IANA"),
         (("--xsd", "data.json"), {}, "--xsd is for --format XML only"),
         (("--filters", "f.json"), {"f": {"bank": {"accounts": {"id": {"like": [1]}}}}}, "filters.bank.accounts.id.like"),
-        (("--filters", "f.json"), {"f": {"bank": {"accounts": {"nope": {"eq": [1]}}}}}, "filters.bank.accounts.nope"),
+        (
+            ("--filters", "f.json"),
+            {"f": {"bank": {"accounts": {"nope": {"eq": [1]}}}}},
+            "filters.bank.accounts.nope: table accounts has no such field",
+        ),
+        (
+            ("--filters", "f.json"),
+            {"f": {"bank": {"accounts": {"id.x": {"eq": [1]}}}}},
+            "filters.bank.accounts.id.x: no such field: id is of type integer, which holds no keys",
+        ),
+        (
+            ("--filters", "f.json"),
+            {"f": {"bank": {"accounts": {"nope": {"eq": [{}]}}}}},
+            "filters.bank.accounts.nope.eq: a value is a text, number, boolean or null",
+        ),
         (("--filters", "f.json"), {"f": {"lake": {}}}, "filters.lake: no such data source"),
         (("--data", "d.json"), {"d": {"bank": {"accounts": [1]}}}, "d.json:1: bank.accounts.0: a row must be an object"),
     ],

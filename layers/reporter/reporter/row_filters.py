@@ -177,8 +177,8 @@ def _resolve_field(
 ) -> tuple[Condition, ...]:
     column, path = _column_and_path(place[-1], columns)
     kind = columns.get(column)
-    if kind is None or (path and kind not in NESTED_TYPES) or not all(path) or len(path) > MAX_PATH:
-        problems.add("TPL-0014", place, "no such field")
+    if kind is None or (wrong := _wrong_path(column, path, kind)):
+        problems.add("TPL-0014", place, f"table {place[-2][:MAX_NAME_SHOWN]} has no such field" if kind is None else wrong)
         return ()
     found = []
     for operator, values in condition.items():
@@ -189,6 +189,14 @@ def _resolve_field(
             continue
         found.append(Condition(column, path, kind, intervals, None in values, operator == "nin"))
     return tuple(found)
+
+
+def _wrong_path(column: str, path: tuple[str, ...], kind: ColumnType) -> str:
+    if path and kind not in NESTED_TYPES:
+        return f"no such field: {column[:MAX_NAME_SHOWN]} is of type {kind}, which holds no keys"
+    if not all(path) or len(path) > MAX_PATH:
+        return f"no such field: up to {MAX_PATH} keys lead into {column[:MAX_NAME_SHOWN]}, none of them empty"
+    return ""
 
 
 def _column_and_path(field: str, columns: Mapping[str, ColumnType]) -> tuple[str, tuple[str, ...]]:
