@@ -12,6 +12,7 @@ from reporter.report import Status
 from functions.status import app as status_door
 from functions.templates import app as templates_door
 from tests.conformance.test_api_cases import report_in, template_in
+from tests.wire import Wire, wired
 from tests.world import ORGANIZATION, TEMPLATE, World
 
 ORG = {"X-Organization-Id": ORGANIZATION}
@@ -65,6 +66,23 @@ def test_a_search_that_takes_long_ends_early_and_the_cursor_leads_on(world: Worl
         cursor = f"&cursor={page['nextCursor']}"
     assert len(seen) > 1
     assert [report for page in seen for report in page] == [ids[39], ids[0]]
+
+
+def test_a_page_that_is_not_reached_in_time_is_refused_and_the_cursor_named(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else few matches among very many rows are searched for until the gateway gives up."""
+    filters = {"erp": {"customers": {"name": {"in": ["x" * 60_000]}}}}
+    for number in range(40):
+        report = report_in(ORGANIZATION, f"0192f000-0000-7000-8000-0000000005{number:02d}", Status.FINISHED)
+        world.add_report(replace(report, filters=filters))
+    assert world.call("GET", "/v1/reports?status=error&page=2", None, ORG).body["items"] == []
+    monkeypatch.setattr(status_door, "page_limits", replace(status_door.page_limits, seconds=-1))
+    with wired(Wire()) as wire:
+        refused = world.call("GET", "/v1/reports?status=error&page=2", None, ORG)
+    assert (refused.status, refused.code) == (400, "TPL-0019")
+    assert "cursor" in refused.body["fields"]["page"]["message"]
+    assert wire.calls == ["Query"]
 
 
 @pytest.mark.parametrize("door", [status_door, templates_door], ids=["reports", "templates"])

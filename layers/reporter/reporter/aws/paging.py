@@ -22,6 +22,7 @@ from reporter.request import UUID_PATTERN, rfc3339
 
 MAX_LIMIT = 100
 MAX_OFFSET = 10_000
+GO_ON = "go on with cursor"
 Item = TypeVar("Item")
 
 
@@ -43,7 +44,7 @@ def page_request(call: Call, matches: Mapping[str, str], holds: Mapping[str, str
     limit = call.number("limit", 10, lambda n: 1 <= n <= MAX_LIMIT, "TPL-0024", f"1 to {MAX_LIMIT}")
     page = call.number("page", 1, lambda n: n >= 1, "TPL-0019", "a whole number from 1")
     if page * limit > MAX_OFFSET:
-        raise RequestError.at("TPL-0019", "page", f"pages end at {MAX_OFFSET} items: go on with cursor")
+        raise RequestError.at("TPL-0019", "page", f"pages end at {MAX_OFFSET} items: {GO_ON}")
     order = call.query("sort_order", "sortOrder")
     if order is not None and order.lower() not in {"asc", "desc"}:
         raise RequestError.at("TPL-0025", "sort_order", "must be asc or desc")
@@ -93,7 +94,10 @@ def read_page(
     size_of: Callable[[Item], Any],
     limits: PageLimits,
 ) -> Page[Item]:
-    """One page of an organization's rows that are neither deleted nor expired. Raises ``Unavailable``."""
+    """One page of an organization's rows that are neither deleted nor expired.
+
+    Raises ``Unavailable``, and TPL-0019 when the time is over before the page is reached.
+    """
     skip = 0 if request.cursor else (request.page - 1) * request.limit
     low, high = _between(request)
     if low > high:
@@ -117,7 +121,9 @@ def read_page(
                     return Page(found, _encoded(str(getattr(found[-1], "id", ""))))
                 found.append(made)
             last = page.get("LastEvaluatedKey")
-            if last and not skip and time.monotonic() - begun > limits.seconds:
+            if last and time.monotonic() - begun > limits.seconds:
+                if skip:
+                    raise RequestError.at("TPL-0019", "page", f"lies too far back: {GO_ON}")
                 return Page(found, _encoded(last["id"]["S"]))
     except AWS_ERRORS as error:
         raise Unavailable("the table") from error
