@@ -29,6 +29,7 @@ from functions.reports import app as reports
 from functions.status import app as status
 from functions.worker import app as worker
 from tests.conformance.test_api_cases import NOW, REPORT, break_down, report_in, template_in
+from tests.faults.injected import json_error, refused
 from tests.wire import Wire, wired
 from tests.world import ORGANIZATION, OTHER, TEMPLATE, Context, World
 
@@ -64,6 +65,31 @@ def test_a_clock_that_is_behind_counts_in_the_minute_of_the_one_ahead(table: Lim
     late = MINUTE - timedelta(minutes=1)
     counted = [table.count(ORGANIZATION, window) for window in (MINUTE, late, MINUTE, late, MINUTE)]
     assert counted == [None, None, None, 3, 3]
+
+
+def test_a_clock_that_is_far_ahead_shuts_nobody_out(table: LimitTable) -> None:
+    ahead = MINUTE + timedelta(minutes=10)
+    assert [table.count(ORGANIZATION, ahead) for _call in range(4)] == [None, None, None, 3]
+    assert [table.count(ORGANIZATION, MINUTE) for _call in range(4)] == [None, None, None, 3]
+    assert table.count(ORGANIZATION, MINUTE + timedelta(minutes=1)) is None
+
+
+def test_a_place_whose_acknowledgement_is_lost_is_the_place(world: World) -> None:
+    """The SDK asks again, and the condition fails on what the first call did."""
+    only = LimitTable("limits", 3, 1)
+    until = MINUTE + timedelta(seconds=120)
+    place = only.take(ORGANIZATION, MINUTE, until)
+    assert place is not None
+    only.give_back(ORGANIZATION, place)
+    for begun, ended in ((MINUTE, until), (until + timedelta(seconds=1), until + timedelta(days=1))):
+        # The first time a place is free, the second time that of a silent worker is.
+        with refused("dynamodb", "UpdateItem", 500, json_error("InternalServerError"), 1, applied=True) as lost:
+            place = only.take(ORGANIZATION, begun, ended)
+        assert len(lost) == 1
+        assert place is not None
+        assert only.take(ORGANIZATION, begun, ended) is None
+    only.give_back(ORGANIZATION, place)
+    assert only.take(ORGANIZATION, begun, ended) is not None
 
 
 @pytest.mark.parametrize("limit", [0, 1, 5])

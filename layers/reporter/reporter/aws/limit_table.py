@@ -7,7 +7,7 @@ writes them. A limit of 0 in the deployment turns it off for all, and spares the
 import random
 import time
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -17,6 +17,8 @@ from reporter.errors import Unavailable
 from reporter.workflow.limits import OrganizationLimits
 
 MAX_ROUNDS = 5
+LATEST_AHEAD = timedelta(minutes=1)
+"""How far ahead of ours a minute may lie that is counted in. One further ahead is a wrong clock's, and not open."""
 
 
 class LimitTable:
@@ -40,27 +42,27 @@ class LimitTable:
         """See ``workflow.limits.Rates``."""
         if not self._rate:
             return None
-        # A clock that is behind counts in the minute of the one that is ahead.
-        now = moment_text(window)
-        given = {":window": now, ":one": 1, ":rate": self._rate}
+        # A clock that is behind counts in the minute of the one that is a little ahead.
+        now, latest = str(moment_text(window)), str(moment_text(window + LATEST_AHEAD))
+        given = {":window": now, ":latest": latest, ":one": 1}
         for _round in range(MAX_ROUNDS):
             old = self._update(
                 organization_id,
                 "ADD requested :one",
-                "requestWindow >= :window AND (requested < reportsPerMinute OR "
+                "requestWindow BETWEEN :window AND :latest AND (requested < reportsPerMinute OR "
                 "(attribute_not_exists(reportsPerMinute) AND requested < :rate))",
-                given,
+                {**given, ":rate": self._rate},
             )
             if old is None:
                 return None
             limit = int(old.get("reportsPerMinute", self._rate))
-            if limit < 1 or str(old.get("requestWindow", "")) >= str(now):
+            if limit < 1 or now <= str(old.get("requestWindow", "")) <= latest:
                 return limit
             opened = self._update(
                 organization_id,
                 "SET requestWindow = :window, requested = :one",
-                "attribute_not_exists(requestWindow) OR requestWindow < :window",
-                {":window": now, ":one": 1},
+                "attribute_not_exists(requestWindow) OR NOT requestWindow BETWEEN :window AND :latest",
+                given,
             )
             if opened is None:
                 return None
@@ -80,13 +82,14 @@ class LimitTable:
             {":until": moment_text(until), ":one": 1, ":places": self._places},
             names,
         )
-        for _round in range(MAX_ROUNDS):
-            if old is None:
-                return place
+        rounds = 0
+        # A place that is ours although the condition fails: the SDK repeated a change whose acknowledgement was lost.
+        while old is not None and place not in old.get("places", {}):
             held: Mapping[str, str] = old.get("places", {})
             alive = {name: end for name, end in held.items() if end >= str(moment_text(now))}
-            if len(alive) >= int(old.get("concurrentReports", self._places)):
+            if rounds == MAX_ROUNDS or len(alive) >= int(old.get("concurrentReports", self._places)):
                 return None
+            rounds += 1
             seen = old.get("changes")
             old = self._update(
                 organization_id,
@@ -95,7 +98,7 @@ class LimitTable:
                 {":all": {**alive, place: moment_text(until)}, ":one": 1, ":seen": seen},
             )
             time.sleep(random.uniform(0, 0.02) if old is not None else 0)
-        return None
+        return place
 
     def extend(self, organization_id: str, place: str, until: datetime) -> None:
         """See ``workflow.turns.Turns``."""
