@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 from jinja2 import nodes
 
-from reporter.language.cells import mark_captured, mark_cells
+from reporter.language.cell_marks import mark_captured, mark_cells
 from reporter.language.printing import csv_delimiter
 
 WORKBOOKS = frozenset({"XLSX", "WORKBOOK"})
