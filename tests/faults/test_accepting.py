@@ -53,6 +53,24 @@ def test_a_retry_without_a_key_of_what_was_stored_is_the_same_report(world: Worl
     assert_finished(world, report_id)
 
 
+@pytest.mark.parametrize(("key", "window"), [({}, 300), ({"X-Idempotency": "k"}, 86_400)], ids=["derived", "sent"])
+def test_a_retry_does_not_prolong_its_key(world: World, key: dict[str, str], window: int) -> None:
+    """The key is bound from when the report was stored, however late a retry finds that out."""
+    prepared(world)
+    headers = {**WITHOUT_KEY, **key}
+    with wired(Wire(lose=5, after=True)):
+        assert world.call("POST", "/v1/reports", BODY, headers).status == 503
+    world.age_keys(window - 100)
+    again = [world.call("POST", "/v1/reports", BODY, headers) for _twice in range(2)]
+    assert_one(world, *again)
+    world.age_keys(98)
+    assert_one(world, world.call("POST", "/v1/reports", BODY, headers))
+    world.age_keys(4)
+    later = world.call("POST", "/v1/reports", {**BODY, "metadata": {"n": 2}} if key else BODY, headers)
+    assert (later.status, later.headers["x-idempotency-replayed"]) == (201, "false")
+    assert len(world.rows("reports")) == 2
+
+
 def test_what_is_kept_for_a_replay_is_small_however_large_the_report(world: World) -> None:
     prepared(world)
     filters = {"erp": {"customers": {"name": {"in": ["x" * 100] * 1000}}}}

@@ -53,12 +53,13 @@ class Reservation:
 
 
 class KeyReserved(Exception):
-    """The key is bound already: to ``record_id``, for content with that hash."""
+    """The key is bound already: to ``record_id``, for content with that hash, until ``expires`` (seconds since 1970)."""
 
-    def __init__(self, record_id: str, content_hash: str) -> None:
+    def __init__(self, record_id: str, content_hash: str, expires: int) -> None:
         super().__init__(record_id)
         self.record_id = record_id
         self.content_hash = content_hash
+        self.expires = expires
 
 
 class Deletable(Protocol):

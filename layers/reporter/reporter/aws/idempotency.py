@@ -7,6 +7,7 @@ The reservation, written in one transaction with the record, decides all of thes
 """
 
 from collections.abc import Callable
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Generic
@@ -18,6 +19,7 @@ from aws_lambda_powertools.utilities.idempotency.exceptions import (
     IdempotencyPersistenceLayerError,
     IdempotencyValidationError,
 )
+from aws_lambda_powertools.utilities.idempotency.persistence.datarecord import DataRecord
 
 from reporter.aws.clients import client
 from reporter.aws.reservations import bound_to, release
@@ -25,6 +27,8 @@ from reporter.errors import NotNow, RequestError, Unavailable
 from reporter.idempotency import KeyedCall, KeyReserved, Made, Reservation, Work
 
 IN_FLIGHT_RETRY_SECONDS = 2
+_ends: ContextVar[int] = ContextVar("ends")
+"""When the reservation of the call that runs ends, in seconds since 1970."""
 
 
 class PowertoolsIdempotency:
@@ -120,7 +124,9 @@ class _Attempt(Generic[Made]):
 
         def reserve(record_id: str) -> Reservation:
             offered.append(record_id)
-            return self.idempotency.reserve(self.call, record_id, self.seconds)
+            reservation = self.idempotency.reserve(self.call, record_id, self.seconds)
+            _ends.set(reservation.expires)
+            return reservation
 
         try:
             made = self.work.make(reserve)
@@ -140,8 +146,17 @@ class _Attempt(Generic[Made]):
         if made is None or (self.call.derived and made.deleted):
             self.idempotency.forget_reservation(self.call, bound.record_id)
             return self._make()
+        _ends.set(bound.expires)
         self.work.complete(made)
         return made
+
+
+class _Records(DynamoDBPersistenceLayer):
+    """Powertools' records. By itself each would last a window from when it is completed: a retry would prolong its key."""
+
+    def _update_record(self, data_record: DataRecord) -> None:
+        data_record.expiry_timestamp = _ends.get()
+        super()._update_record(data_record)
 
 
 class _Window:
@@ -149,7 +164,7 @@ class _Window:
 
     def __init__(self, table: str, seconds: int) -> None:
         self.seconds = seconds
-        self.store = DynamoDBPersistenceLayer(table_name=table, boto3_client=client("dynamodb"))
+        self.store = _Records(table_name=table, boto3_client=client("dynamodb"))
         self._config = IdempotencyConfig(
             event_key_jmespath="scope",
             payload_validation_jmespath="content",

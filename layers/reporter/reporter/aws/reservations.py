@@ -61,7 +61,7 @@ def bound_to(idempotency_table: str, reservation_id: str, now: int) -> KeyReserv
     found = values(answer.get("Item", {}))
     if not found or found["expiration"] < now:
         return None
-    return KeyReserved(found["recordId"], found["contentHash"])
+    return KeyReserved(found["recordId"], found["contentHash"], found["expiration"])
 
 
 def release(idempotency_table: str, reservation_id: str, record_id: str) -> None:
