@@ -1,5 +1,6 @@
 """The dead-letter queue's consumer: every message gets an end, or a place where somebody can look at it."""
 
+from datetime import timedelta
 from typing import Any
 
 from reporter.aws.accept_function import AcceptFunction
@@ -16,6 +17,7 @@ ports = DeadLetterPorts(
     sweep=sweep_ports(settings),
     requests=AcceptFunction(settings.accept_function),
     morgue=BucketMorgue(DocumentBucket(settings.document_bucket)),
+    remembered=timedelta(hours=settings.idempotency_hours),
 )
 meter = Meter(settings.stage)
 

@@ -3,6 +3,7 @@
 import io
 import json
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -21,7 +22,7 @@ from tests.conformance.test_api_cases import NOW, REPORT, report_in
 from tests.plant import Plant, stored
 from tests.rights import acting
 from tests.wire import Wire, hearing, wired
-from tests.world import ORGANIZATION, Context, World
+from tests.world import ORGANIZATION, TEMPLATE, Context, World
 
 MESSAGE = RenderMessage(ORGANIZATION, REPORT)
 
@@ -57,8 +58,9 @@ def kept() -> dict[str, Any]:
     return {key: json.loads(body) for key, body in bodies.items()}
 
 
-def requested(detail: dict[str, Any], event_id: str = "e-1") -> dict[str, Any]:
-    return {"version": "0", "id": event_id, "detail-type": "ReportRequested", "source": "bank", "detail": detail}
+def requested(detail: dict[str, Any], time: datetime | None = None) -> dict[str, Any]:
+    at = (time or datetime.now(UTC)).isoformat()
+    return {"id": "e-1", "detail-type": "ReportRequested", "source": "bank", "time": at, "detail": detail}
 
 
 def test_a_report_that_was_only_throttled_is_queued_again_and_finishes(plant: Plant) -> None:
@@ -138,7 +140,7 @@ class Accepting:
 
 
 def test_a_requested_report_that_was_never_delivered_is_requested_again_once(plant: Plant) -> None:
-    event = json.loads((ROOT / "events" / "accept_event.json").read_text())
+    event = json.loads((ROOT / "events" / "accept_event.json").read_text()) | {"time": plant.now.isoformat()}
     requests = Accepting()
     ports = replace(ports_of(plant), requests=requests)
     assert attend("m-1", json.dumps(event), ports) == "Requested"
@@ -151,6 +153,23 @@ def test_a_requested_report_that_was_never_delivered_is_requested_again_once(pla
     assert kept() == {}
     sent = event["detail"].get("idempotencyKey") or f"event:{event['id']}"
     assert {asked["idempotencyKey"] for asked in requests.asked} == {sent}
+
+
+def test_a_request_whose_key_may_be_forgotten_is_kept_and_makes_no_second_report(plant: Plant) -> None:
+    detail = {"organizationId": ORGANIZATION, "templateId": TEMPLATE, "filters": {}}
+    event = requested(detail, plant.now)
+    assert accept.handler(event, Context())["replayed"] is False
+    requests = Accepting()
+    ports = replace(ports_of(plant), requests=requests)
+    plant.wait(23 * 3600)
+    assert attend("m-1", json.dumps(event), ports) == "Requested"
+    plant.wait(3600 - 300)
+    plant.world.age_keys(25 * 3600)
+    assert attend("m-2", json.dumps(event), ports) == "Kept"
+    assert (len(requests.asked), len(plant.world.rows("reports"))) == (1, 1)
+    [found] = kept().values()
+    assert event["time"] in found["reason"]
+    assert json.loads(found["body"]) == event
 
 
 def test_a_request_that_can_never_be_accepted_is_kept_with_the_reason(plant: Plant) -> None:

@@ -21,7 +21,7 @@ from reporter.aws.clients import client
 from reporter.errors import Unavailable
 from reporter.message import RenderMessage
 from reporter.report import Report, Status
-from reporter.workflow.dead_letters import DeadLetterPorts, attend
+from reporter.workflow.dead_letters import attend
 
 from functions.accept import app as accept
 from functions.dead_letters import app as dead_letters
@@ -82,7 +82,7 @@ class LifeOfReports(RuleBasedStateMachine):
         patch.setattr(accept, "ports", replace(accept.ports, clock=self.plant.clock))
         patch.setattr(reports, "ports", replace(reports.ports, ends=self.plant.sweeping.ends))
         patch.setattr(status, "clock", self.plant.clock)
-        self.dead = DeadLetterPorts(self.plant.sweeping, dead_letters.ports.requests, dead_letters.ports.morgue)
+        self.dead = replace(dead_letters.ports, sweep=self.plant.sweeping)
         self.by_key: dict[str, tuple[int, str]] = {}
         self.sent: list[RenderMessage] = []
         self.known: dict[str, Report] = {}

@@ -198,6 +198,7 @@ class DeadLetterSettings(SweepSettings):
     """The dead-letter queue's consumer."""
 
     accept_function: str
+    idempotency_hours: Positive = 24
 
 
 class ListSettings(Settings):

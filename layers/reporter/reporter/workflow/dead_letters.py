@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from reporter.errors import ReportFailure, RequestError, Unavailable
@@ -11,6 +12,8 @@ from reporter.message import RenderMessage
 from reporter.workflow.sweep import SweepPorts, settle
 
 MAX_REQUESTS = 5
+SLACK = timedelta(minutes=10)
+"""Clocks differ, and asking takes time: so much before its key is forgotten no request is made again."""
 REFUSAL = RequestError.__name__
 """What Lambda calls the error of a request that will never be accepted."""
 
@@ -41,11 +44,12 @@ class Morgue(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class DeadLetterPorts:
-    """What attending to dead letters needs."""
+    """What attending to dead letters needs. ``remembered``: for how long the key of a request is known."""
 
     sweep: SweepPorts
     requests: Requests
     morgue: Morgue
+    remembered: timedelta
 
 
 def attend(message_id: str, body: str, ports: DeadLetterPorts, received: int = 1) -> str:
@@ -53,7 +57,8 @@ def attend(message_id: str, body: str, ports: DeadLetterPorts, received: int = 1
 
     A report's message is here because it was received too often. If it was throttled, or kept out by a limit, its record
     has attempts left and it is queued again; else it ends in ``Error``. Both are the record's to say, not the message's.
-    A request that fails ``MAX_REQUESTS`` times, as often as it was ``received``, is kept.
+    A request that fails ``MAX_REQUESTS`` times, as often as it was ``received``, is kept; so is one whose key may be
+    forgotten: made again it could be a second report.
     """
     try:
         return settle(RenderMessage.from_text(body), ports.sweep, dead=True)
@@ -61,10 +66,10 @@ def attend(message_id: str, body: str, ports: DeadLetterPorts, received: int = 1
         reason = unreadable.message
     try:
         event, refusal = _requested(body)
-        if refusal is None:
+        if refusal is None and _remembered(event, ports):
             ports.requests.request(_direct(event))
             return "Requested"
-        reason = refusal
+        reason = refusal or f"asked for at {event['time']}: too long ago to tell whether its report was made"
     except RequestRefused as refused:
         reason = refused.reason
     except Unavailable as error:
@@ -92,6 +97,11 @@ def _requested(body: str) -> tuple[Mapping[str, Any], str | None]:
     if isinstance(answer, dict) and answer.get("errorType") == REFUSAL:
         return event, str(answer.get("errorMessage", "refused"))
     return event, None
+
+
+def _remembered(event: Mapping[str, Any], ports: DeadLetterPorts) -> bool:
+    """Whether its key, which was bound after the event's time or not at all, is known for a while yet."""
+    return ports.sweep.ends.clock() < datetime.fromisoformat(event["time"]) + ports.remembered - SLACK
 
 
 def _direct(event: Mapping[str, Any]) -> dict[str, Any]:
