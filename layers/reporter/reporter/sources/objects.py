@@ -16,6 +16,8 @@ from reporter.errors import ReportFailure, SourceUnavailable
 log = logging.getLogger("reporter")
 BUFFER_BYTES = 1 << 18
 _MISSING = frozenset({"NoSuchKey", "NoSuchVersion", "404"})
+_OF_ALL = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS})
+"""What is no fault of one object's, though it looks like the request's: the bucket is gone, or S3 is busy."""
 
 
 class MissingFile(ReportFailure):
@@ -67,6 +69,9 @@ class Objects:
                 raise SourceUnavailable(self._source, f"the file of table {table} may not be read", dead=False) from None
             if code in {"PreconditionFailed", "412", "InvalidRange", "416"}:
                 raise SourceUnavailable(self._source, "a file changed while it was read", dead=False) from None
+            if 400 <= _status(error) < 500 and _status(error) not in _OF_ALL:
+                log.warning("a file is refused", extra={"source": self._source, "table": table, "code": code})
+                raise SourceUnavailable(self._source, f"S3 refuses the file of table {table}", dead=False) from None
             raise SourceUnavailable(self._source, "S3 does not answer") from None
         except BotoCoreError:
             raise SourceUnavailable(self._source, "S3 does not answer") from None
@@ -81,9 +86,12 @@ class Objects:
 
 def _forbidden(error: ClientError) -> bool:
     """Whether a policy or the object's key keeps us from it. S3 passes on what KMS says under names of its own."""
-    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
     code = str(error.response.get("Error", {}).get("Code", ""))
-    return status == HTTPStatus.FORBIDDEN or code in {"AccessDenied", "403"} or code.startswith("KMS.")
+    return _status(error) == HTTPStatus.FORBIDDEN or code in {"AccessDenied", "403"} or code.startswith("KMS.")
+
+
+def _status(error: ClientError) -> int:
+    return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
 
 
 class WholeBody(io.RawIOBase):
