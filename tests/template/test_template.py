@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from reporter import settings
 from reporter.access.actions import ACTIONS, OPEN_ROUTES
+from reporter.aws.clients import client
 from reporter.errors import CODES
 
 from local.paths import ROOT
@@ -81,6 +82,15 @@ def test_access_control_needs_an_issuer_an_audience_and_a_key_set(monkeypatch: p
     monkeypatch.setenv("ACCESS_CONTROL", "true")
     with pytest.raises(settings.SettingsError, match="JWKS_URL, TOKEN_ISSUER, TOKEN_AUDIENCE"):
         settings.AuthorizerSettings.from_env()
+
+
+def test_a_lease_outlasts_a_heartbeat_that_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LEASE_SECONDS", "120")
+    monkeypatch.setenv("HEARTBEAT_SECONDS", "60")
+    assert settings.WorkerSettings.from_env().heartbeat_seconds == 60
+    monkeypatch.setenv("HEARTBEAT_SECONDS", "61")
+    with pytest.raises(settings.SettingsError, match="HEARTBEAT_SECONDS must be at most half of LEASE_SECONDS"):
+        settings.WorkerSettings.from_env()
 
 
 def test_every_route_but_the_open_ones_asks_the_authorizer_and_has_an_action() -> None:
@@ -297,5 +307,9 @@ def test_what_cannot_be_delivered_goes_where_somebody_attends_to_it() -> None:
     assert FUNCTIONS["DeadLettersFunction"]["Events"]["Messages"]["Properties"]["Queue"] == dead
     visibility = int(resources()["DeadLetterQueue"]["Properties"]["VisibilityTimeout"])
     assert visibility >= 6 * int(FUNCTIONS["DeadLettersFunction"]["Timeout"])
+    # Each letter of a batch may have to wait for the accept function.
+    asking = client("lambda").meta.config
+    batch = int(FUNCTIONS["DeadLettersFunction"]["Events"]["Messages"]["Properties"]["BatchSize"])
+    assert batch * (asking.connect_timeout + asking.read_timeout) <= int(FUNCTIONS["DeadLettersFunction"]["Timeout"])
     allowed = resources()["DeadLetterQueuePolicy"]["Properties"]["PolicyDocument"]["Statement"]
     assert any(s["Effect"] == "Allow" and s["Resource"] == dead for s in allowed)

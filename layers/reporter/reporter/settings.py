@@ -169,6 +169,12 @@ class WorkerSettings(SourceSettings, RenderSettings, BudgetSettings, LimitSettin
     reserve_seconds: Positive = 30
     max_rests: Positive = 12
 
+    @model_validator(mode="after")
+    def _two_heartbeats_to_a_lease(self) -> Self:
+        if 2 * self.heartbeat_seconds > self.lease_seconds:
+            raise ValueError("HEARTBEAT_SECONDS must be at most half of LEASE_SECONDS, or healthy workers lose their reports")
+        return self
+
 
 class EndSettings(Settings):
     """Ending reports, and queueing them again, from outside their worker.
