@@ -10,7 +10,7 @@ from reporter.message import RenderMessage
 
 from tests.faults.injected import FOR_EVER, json_error, meanwhile, refused, stale_reads
 from tests.integration.test_lost_calls import BODY, assert_finished, pass_deadline, post, prepared
-from tests.wire import Wire, Worker, wired
+from tests.wire import Killed, Wire, Worker, wired
 from tests.world import ORGANIZATION, Answer, World
 
 WITHOUT_KEY = {"X-Organization-Id": ORGANIZATION}
@@ -134,6 +134,51 @@ def test_an_owner_that_fails_after_the_next_one_completed_takes_nothing_away(wor
     answers.append(post(world))
     assert_one(world, *answers)
     assert answers[-1].headers["x-idempotency-replayed"] == "true"
+
+
+@pytest.mark.parametrize("over", [False, True], ids=["still in progress", "past its deadline"])
+def test_a_key_whose_first_call_died_after_storing_is_not_lent_to_other_content(world: World, over: bool) -> None:
+    prepared(world)
+    with wired(Wire(lose=5, after=True, kill=True)) as wire, pytest.raises(Killed):
+        post(world)
+    assert wire.calls[5] == "TransactWriteItems"
+    if over:
+        pass_deadline()
+    other = {**BODY, "metadata": {"other": "content"}}
+    answer = world.call("POST", "/v1/reports", other, {**WITHOUT_KEY, "X-Idempotency": "k"})
+    assert (answer.status, answer.code) == (409, "TPL-0040")
+    assert_one(world, post(world))
+
+
+def let_a_key_expire(world: World) -> str:
+    """A report whose key's time is over, though nothing has removed the key's items; its id."""
+    prepared(world)
+    report_id = str(post(world).body["id"])
+    world.age_keys(10**9)
+    return report_id
+
+
+def test_a_key_that_has_expired_gives_nothing_to_who_comes_while_the_next_call_runs(world: World) -> None:
+    first = let_a_key_expire(world)
+    answers: list[Answer] = []
+    with meanwhile("dynamodb", "TransactWriteItems", lambda: answers.append(post(world))):
+        second = post(world)
+    assert [(answer.status, answer.code) for answer in answers] == [(409, "TPL-0039")]
+    assert (second.status, second.headers["x-idempotency-replayed"]) == (201, "false")
+    assert {row["id"]["S"] for row in world.rows("reports")} == {first, second.body["id"]}
+    assert first != second.body["id"]
+
+
+def test_a_key_that_has_expired_gives_nothing_when_the_transaction_is_cancelled(world: World) -> None:
+    first = let_a_key_expire(world)
+    reasons = [{"Code": "TransactionConflict"}, {"Code": "None"}]
+    content = json_error("TransactionCanceledException", CancellationReasons=reasons)
+    with refused("dynamodb", "TransactWriteItems", 400, content, times=1):
+        answer = post(world)
+    assert (answer.status, answer.code) == (503, "TPL-0018")
+    second = post(world)
+    assert (second.status, second.headers["x-idempotency-replayed"]) == (201, "false")
+    assert second.body["id"] != first
 
 
 @pytest.mark.parametrize("code", ["ProvisionedThroughputExceededException", "ThrottlingException"])

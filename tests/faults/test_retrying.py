@@ -3,6 +3,7 @@
 import pytest
 from reporter.report import ReportError, Status
 
+from tests.faults.injected import meanwhile
 from tests.plant import Killed, Killer, Plant, stored
 from tests.wire import Wire, hearing, wired
 from tests.world import ORGANIZATION, World
@@ -62,3 +63,22 @@ def test_a_retry_that_lost_a_call_is_one_retry_in_the_end(plant: Plant, at: int,
     told = {(kind, detail["eventId"]) for kind, detail in heard}
     assert told <= {("ReportFailed", f"{report_id}.1"), ("ReportFinished", f"{report_id}.2")}
     assert ("ReportFinished", f"{report_id}.2") in told
+
+
+def test_a_retry_that_was_overtaken_never_uses_an_attempt_again(plant: Plant) -> None:
+    """Between its read and its write another one retries the report, and that attempt fails too: its number is taken."""
+    report_id = failed(plant)
+    path = f"/v1/reports/{report_id}/retry"
+
+    def retry_and_fail() -> None:
+        assert plant.world.call("POST", path, None, HEADERS).status == 200
+        mine = plant.ports.reports.claim(ORGANIZATION, report_id, plant.now, plant.now)
+        assert mine.attempts == 2
+        plant.ports.reports.fail(mine, ReportError("SOURCE_UNAVAILABLE", "down"), plant.now)
+
+    with meanwhile("dynamodb", "UpdateItem", retry_and_fail):
+        answer = plant.world.call("POST", path, None, HEADERS)
+    assert (answer.status, answer.code) == (409, "TPL-0046")
+    assert (plant.report(report_id).status, plant.report(report_id).attempts) == (Status.ERROR, 2)
+    assert len(plant.waiting()) == 1
+    assert plant.world.call("POST", path, None, HEADERS).body["attempts"] == 3

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pytest
 from reporter.aws import reservations
 from reporter.aws.document_bucket import DocumentBucket
 from reporter.aws.due_reports import DueIndex
+from reporter.aws.idempotency import _Attempt
 from reporter.aws.report_table import ReportTable
 from reporter.sources.postgresql_session import Session
 from reporter.workflow import describe, sweep
@@ -15,6 +17,8 @@ from reporter.workflow import describe, sweep
 from functions.worker import app as worker
 from local.postgresql import EmbeddedPostgres
 from tests.faults import test_accepting as accepting
+from tests.faults import test_changing as deleting
+from tests.faults import test_retrying as retrying
 from tests.faults import test_waiting as waiting
 from tests.faults import test_working as working
 from tests.faults.injected import without
@@ -42,6 +46,7 @@ SEEN = """if report.ended:
         return _tied_up(report, ports) if due or (dead and report.loose_ends) else Outcome.LEFT
     if report.held(now) or not (due or dead):
         return Outcome.LEFT"""
+EXPIRED = ' or found["expiration"] < now'
 BOUND = "attribute_not_exists(id) OR expiration < :now"
 
 
@@ -65,6 +70,20 @@ GUARDS = [
         on_plant(sweeping.test_a_report_that_was_accepted_but_never_queued_is_queued),
     ),
     Guard("F2", ReportTable.claim, CLAIM, ANY_CLAIM, accepting.test_a_message_sent_twice_makes_one_document),
+    Guard(
+        "F4",
+        reservations.bound_to,
+        EXPIRED,
+        "",
+        accepting.test_a_key_that_has_expired_gives_nothing_to_who_comes_while_the_next_call_runs,
+    ),
+    Guard(
+        "F5",
+        _Attempt.adopt,
+        "bound.content_hash != self.call.content_hash",
+        "False",
+        partial(accepting.test_a_key_whose_first_call_died_after_storing_is_not_lent_to_other_content, over=True),
+    ),
     Guard(
         "F9",
         reservations.add_with_reservation,
@@ -131,6 +150,13 @@ GUARDS = [
         lambda world: working.test_a_template_that_is_missing_cut_or_another_ends_the_report(world, b"another template"),
     ),
     Guard(
+        "F32",
+        reservations.bound_to,
+        EXPIRED,
+        "",
+        accepting.test_a_key_that_has_expired_gives_nothing_when_the_transaction_is_cancelled,
+    ),
+    Guard(
         "F34",
         ReportTable._work,
         MINE,
@@ -166,6 +192,20 @@ GUARDS = [
         "#status = :seen AND attempts = :seenAttempts AND {lease}",
         "attribute_exists(id)",
         lambda world: with_patch(on_plant_with_patch(sweeping.test_a_claim_between_read_and_write_wins), world),
+    ),
+    Guard(
+        "Retry",
+        ReportTable.retry,
+        " AND attempts = :seenAttempts",
+        " AND attempts >= :seenAttempts",
+        on_plant(retrying.test_a_retry_that_was_overtaken_never_uses_an_attempt_again),
+    ),
+    Guard(
+        "Delete",
+        ReportTable.tied_up,
+        "updatedAt = :seenUpdate",
+        "updatedAt >= :seenUpdate",
+        on_plant(deleting.test_a_worker_that_is_slow_to_say_it_is_done_takes_no_deletes_loose_ends),
     ),
 ]
 

@@ -239,31 +239,6 @@ def test_a_derived_key_never_replays_a_deleted_report(world: World) -> None:
     assert second.body["id"] != first.body["id"]
 
 
-@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-@pytest.mark.parametrize("lost", range(6))
-def test_a_delete_that_lost_a_call_is_whole_after_another(world: World, lost: int, after: bool) -> None:
-    add_finished(world, ORGANIZATION, "TXT")
-    with wired(Wire(lost, after)) as wire:
-        first = changed(world, "delete")
-    assert len(wire.calls) > lost, wire.calls
-    assert first.status in {204, 503}
-    assert changed(world, "delete").status in ({204, 404} if first.status == 503 else {404})
-    assert row().deleted
-    assert stored() == []
-
-
-@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-@pytest.mark.parametrize("lost", range(5))
-def test_a_cancel_that_lost_a_call_tells_the_truth(world: World, lost: int, after: bool) -> None:
-    world.add_report(report_in(ORGANIZATION, status=Status.PROCESSING, attempts=1))
-    with wired(Wire(lost, after)) as wire:
-        first = changed(world, "cancel")
-    assert len(wire.calls) > lost, wire.calls
-    assert (first.status, row().status is Status.CANCELED) in {(200, True), (503, False), (503, True)}
-    assert changed(world, "cancel").status in {200, 409}
-    assert row().status is Status.CANCELED
-
-
 def test_the_sdk_repeating_a_change_is_no_conflict(world: World) -> None:
     world.add_report(report_in(ORGANIZATION, **FAILED))
     change = client("dynamodb").update_item

@@ -21,7 +21,7 @@ from local.paths import ROOT
 from tests.conformance.test_api_cases import NOW, REPORT, report_in
 from tests.plant import Plant, stored
 from tests.rights import acting
-from tests.wire import Wire, hearing, wired
+from tests.wire import Killed, Wire, hearing, wired
 from tests.world import ORGANIZATION, TEMPLATE, Context, World
 
 MESSAGE = RenderMessage(ORGANIZATION, REPORT)
@@ -218,16 +218,37 @@ def test_only_what_could_not_be_attended_to_comes_back(plant: Plant, monkeypatch
     assert list(kept()) == ["dead-letters/c.json"]
 
 
-@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-@pytest.mark.parametrize("lost", range(6))
-def test_an_end_that_lost_a_call_is_whole_in_the_end(plant: Plant, lost: int, after: bool) -> None:
+ENDING = ["GetItem", "UpdateItem", "PutEvents", "ListObjectVersions", "DeleteObject", "UpdateItem"]
+
+
+def given_up(plant: Plant) -> dict[str, Any]:
+    """The last message of a report that has no attempts left, and whose last worker stored something."""
     plant.world.add_report(report_in(ORGANIZATION, status=Status.PROCESSING, attempts=3, lease_until=NOW))
     client("s3").put_object(Bucket="documents", Key=f"documents/{ORGANIZATION}/{REPORT}/3.html", Body=b"late")
-    with wired(Wire(lost, after)) as wire:
-        answer = dead_letters.handler({"Records": [record(MESSAGE.as_text())]}, Context())
+    return {"Records": [record(MESSAGE.as_text())]}
+
+
+def test_the_calls_of_an_end_are_known(plant: Plant) -> None:
+    event = given_up(plant)
+    with wired(Wire()) as wire:
+        assert dead_letters.handler(event, Context()) == {"batchItemFailures": []}
+    assert wire.calls == ENDING
+
+
+@pytest.mark.parametrize("kills", [False, True], ids=["lost", "killed"])
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("lost", range(len(ENDING)))
+def test_an_end_that_lost_a_call_is_whole_in_the_end(plant: Plant, lost: int, after: bool, kills: bool) -> None:
+    """A message comes back when its function dies, as when the answer names it."""
+    event = given_up(plant)
+    with wired(Wire(lost, after, kill=kills)) as wire:
+        try:
+            back = bool(dead_letters.handler(event, Context())["batchItemFailures"])
+        except Killed:
+            back = True
     assert len(wire.calls) > lost, wire.calls
-    if answer["batchItemFailures"]:
-        assert dead_letters.handler({"Records": [record(MESSAGE.as_text())]}, Context()) == {"batchItemFailures": []}
+    if back:
+        assert dead_letters.handler(event, Context()) == {"batchItemFailures": []}
     plant.wait(2)
     plant.sweep()
     report = plant.report(REPORT)

@@ -19,6 +19,7 @@ from reporter.workflow.sweep import Outcome, settle
 from functions.sweeper import app as sweeper
 from tests.conformance.test_api_cases import NOW, report_in
 from tests.plant import BUDGET, REQUEUE, Killed, Killer, Plant, stored
+from tests.wire import Killed as Died
 from tests.wire import Wire, hearing, wired
 from tests.world import ORGANIZATION, OTHER, Context, World
 
@@ -289,17 +290,39 @@ def test_an_index_that_cannot_be_read_fails_the_run_and_the_next_one_goes_on(pla
     assert len(plant.waiting()) == 1
 
 
-@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-@pytest.mark.parametrize("lost", range(6))
-def test_an_end_by_the_sweeper_that_lost_a_call_is_whole_after_the_next(plant: Plant, lost: int, after: bool) -> None:
-    report_id = plant.post()
-    message = plant.waiting()[0]
+ENDING = ["GetItem", "UpdateItem", "PutEvents", "ListObjectVersions", "DeleteObject", "UpdateItem"]
+
+
+def hopeless(plant: Plant) -> RenderMessage:
+    """A report whose worker died after storing, and whose time is over."""
+    plant.post()
+    [message] = plant.waiting()
     plant.work(message, Killer(4, False))
     assert len(stored()) == 1
     plant.wait(BUDGET.seconds)
-    with hearing() as heard, wired(Wire(lost, after)) as wire:
+    return message
+
+
+def test_the_calls_of_an_end_by_the_sweeper_are_known(plant: Plant) -> None:
+    message = hopeless(plant)
+    with wired(Wire()) as wire:
+        assert settle(message, plant.sweeping) is Outcome.ENDED
+    assert wire.calls == ENDING
+
+
+@pytest.mark.parametrize("kills", [False, True], ids=["lost", "killed"])
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("lost", range(len(ENDING)))
+def test_an_end_by_the_sweeper_that_lost_a_call_is_whole_after_the_next(
+    plant: Plant, lost: int, after: bool, kills: bool
+) -> None:
+    message = hopeless(plant)
+    report_id = message.report_id
+    with hearing() as heard, wired(Wire(lost, after, kill=kills)) as wire:
         try:
             settle(message, plant.sweeping)
+        except Died:
+            assert kills
         except Unavailable:
             assert lost <= 1
     assert len(wire.calls) > lost, wire.calls
