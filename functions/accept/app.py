@@ -36,6 +36,7 @@ ports = AcceptPorts(
         rates=LimitTable(settings.limit_table, settings.reports_per_minute, settings.concurrent_reports),
         clock=clock,
     ),
+    document_days=settings.document_days,
 )
 app = make_resolver()
 

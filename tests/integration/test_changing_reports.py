@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from reporter.aws.clients import client
@@ -14,10 +15,12 @@ from reporter.document import Document, RowCounts
 from reporter.errors import SourceUnavailable
 from reporter.message import RenderMessage
 from reporter.report import Report, ReportError, Status
-from reporter.workflow.fulfil import FulfilPorts, fulfil
+from reporter.workflow.fulfil import FulfilPorts, TryLater, fulfil
 
+from functions.accept import app as accept
 from functions.worker import app as worker
 from tests.conformance.test_api_cases import NOW, REPORT, add_finished, report_in, template_in
+from tests.faults.injected import meanwhile, refused
 from tests.wire import Wire, Worker, hearing, wired
 from tests.world import ORGANIZATION, OTHER, Answer, World
 
@@ -294,7 +297,62 @@ def test_a_template_says_when_its_reports_expire_and_a_request_may_say_otherwise
     by_template = world.call("POST", "/v1/reports", body, HEADERS).body
     expected = datetime.fromisoformat(by_template["createdAt"]) + timedelta(days=7)
     assert datetime.fromisoformat(by_template["expiresAt"]) == expected
-    wished = {**body, "expiresAt": "2100-01-31T12:00:00Z"}
-    assert world.call("POST", "/v1/reports", wished, HEADERS).body["expiresAt"] == "2100-01-31T12:00:00.000Z"
+    wished = {**body, "expiresAt": "2030-01-31T12:00:00Z"}
+    assert world.call("POST", "/v1/reports", wished, HEADERS).body["expiresAt"] == "2030-01-31T12:00:00.000Z"
     expiries = {int(found["expires"]["N"]) for found in world.rows("reports")}
     assert int((expected + timedelta(days=30)).timestamp()) in expiries
+
+
+def test_no_report_outlives_its_document(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(accept, "ports", replace(accept.ports, document_days=5))
+    world.add_template(template_in(ORGANIZATION, expires_after_days=7))
+    body = {"templateId": template_in(ORGANIZATION).id, "filters": {}}
+    by_template = world.call("POST", "/v1/reports", body, HEADERS).body
+    expected = datetime.fromisoformat(by_template["createdAt"]) + timedelta(days=5)
+    assert datetime.fromisoformat(by_template["expiresAt"]) == expected
+    for wished in (expected + timedelta(days=1), datetime.max.replace(tzinfo=UTC)):
+        answer = world.call("POST", "/v1/reports", {**body, "expiresAt": wished.isoformat()}, HEADERS)
+        assert (answer.status, answer.code) == (400, "TPL-0017")
+        assert "5 days ahead (DocumentDays)" in answer.body["fields"]["expiresAt"]["message"]
+
+
+def test_a_link_dies_with_its_report(world: World) -> None:
+    add_finished(world, ORGANIZATION, "TXT", expires_at=datetime.now(UTC) + timedelta(seconds=100))
+    told = world.call("GET", f"{PATH}/download?redirect=false", None, HEADERS).body
+    assert 90 < int(parse_qs(urlsplit(told["url"]).query)["X-Amz-Expires"][0]) <= 100
+
+
+def test_the_end_of_a_report_is_told_before_it_is_deleted(world: World) -> None:
+    world.add_report(report_in(ORGANIZATION))
+    with refused("events", "PutEvents", 503, b"{}"), pytest.raises(TryLater):
+        work(working(lambda: None))
+    assert (row().status, row().loose_ends) == (Status.FINISHED, True)
+    with hearing() as heard:
+        assert changed(world, "delete").status == 204
+    assert [kind for kind, _detail in heard] == ["ReportFinished"]
+    assert stored() == []
+
+
+def test_a_delete_waits_until_others_can_hear_of_the_end(world: World) -> None:
+    world.add_report(report_in(ORGANIZATION))
+    with refused("events", "PutEvents", 503, b"{}"):
+        answer = changed(world, "delete")
+    assert (answer.status, row().status, row().deleted) == (503, Status.CANCELED, False)
+    with hearing() as heard:
+        assert changed(world, "delete").status == 204
+    assert [kind for kind, _detail in heard] == ["ReportCanceled"]
+
+
+def test_an_end_between_a_deletes_read_and_its_write_is_told_too(world: World) -> None:
+    world.add_report(report_in(ORGANIZATION, **FAILED))
+
+    def retry_and_make() -> None:
+        assert changed(world, "retry").status == 200
+        with refused("events", "PutEvents", 503, b"{}"), pytest.raises(TryLater):
+            work(working(lambda: None))
+        heard.clear()
+
+    with hearing() as heard, meanwhile("dynamodb", "UpdateItem", retry_and_make) as done:
+        assert changed(world, "delete").status == 204
+    assert done
+    assert [kind for kind, _detail in heard] == ["ReportFinished"]

@@ -125,6 +125,10 @@ UPLOADS: list[tuple[str, bytes | None, dict[str, str], str, int, str]] = [
     ("a field nobody knows", b"{{ erp.customers.0.nope }}", {}, "t.tpl", 400, "TPL-0014"),
     ("script", b"<p onclick='x()'>a</p>", {"outputFormat": "html"}, "t.tpl", 400, "TPL-0032"),
     ("a part nobody knows", b"x", {"extra": "1"}, "t.tpl", 400, "TPL-0015"),
+    *(
+        (f"days as {days[:20]}", b"x", {"expiresAfterDays": days}, "t.tpl", 400, "TPL-0017")
+        for days in ("0", "-1", "1.5", "\u0661", "3651", "0000010000000000", "9" * 5006, "")
+    ),
     ("a guard that is no switch", b"x", {"formulaGuard": "maybe"}, "t.tpl", 400, "TPL-0017"),
     ("a file beyond the limit", b"x" * (4 * 1024 * 1024), {}, "t.tpl", 413, "TPL-0005"),
 ]

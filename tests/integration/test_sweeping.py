@@ -16,8 +16,10 @@ from reporter.message import RenderMessage
 from reporter.report import ENDS, Report, Status
 from reporter.workflow.sweep import Outcome, settle
 
+from functions.reports import app as reports
 from functions.sweeper import app as sweeper
 from tests.conformance.test_api_cases import NOW, report_in
+from tests.faults.injected import json_error, meanwhile, refused, xml_error
 from tests.plant import BUDGET, REQUEUE, Killed, Killer, Plant, stored
 from tests.wire import Killed as Died
 from tests.wire import Wire, hearing, wired
@@ -44,9 +46,8 @@ def assert_whole(plant: Plant, report_id: str) -> None:
 
 
 def test_a_report_that_was_accepted_but_never_queued_is_queued(plant: Plant) -> None:
-    with wired(Wire(lose=6)) as wire:
+    with refused("sqs", "SendMessage", 503, json_error("ServiceUnavailable")):
         answer = plant.world.call("POST", "/v1/reports", {"templateId": report_in("").template_id, "filters": {}}, HEADERS)
-    assert wire.calls[6] == "SendMessage"
     assert answer.status == 503
     [row] = plant.world.rows("reports")
     report_id = row["id"]["S"]
@@ -359,6 +360,41 @@ def test_a_document_that_a_dying_worker_leaves_of_a_canceled_report_is_removed(p
     assert plant.sweep() == {Outcome.TIED_UP: 1}
     assert stored() == []
     assert plant.report(report_id).due_at is None
+
+
+@pytest.mark.parametrize(("service", "operation"), [("s3", "ListObjectVersions"), ("events", "PutEvents")])
+def test_what_a_retry_has_made_meanwhile_is_not_swept_away(plant: Plant, service: str, operation: str) -> None:
+    report_id = plant.post()
+    plant.waiting()
+    plant.wait(BUDGET.queue_age + 1)
+
+    def retry_and_make() -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(reports, "ports", replace(reports.ports, ends=plant.sweeping.ends))
+            assert plant.world.call("POST", f"/v1/reports/{report_id}/retry", None, HEADERS).status == 200
+        for message in plant.waiting():
+            plant.work(message)
+
+    with meanwhile(service, operation, retry_and_make) as done:
+        assert settle(RenderMessage(ORGANIZATION, report_id), plant.sweeping) is Outcome.ENDED
+    assert done
+    assert_whole(plant, report_id)
+    assert stored() == [plant.report(report_id).document_key]
+
+
+def test_a_document_whose_storing_seemed_to_fail_is_removed(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
+    budget = replace(BUDGET, max_attempts=1)
+    monkeypatch.setattr(plant, "limits", replace(plant.limits, budget=budget))
+    report_id = plant.post()
+    [message] = plant.waiting()
+    with refused("s3", "PutObject", 503, xml_error("SlowDown"), applied=True):
+        plant.work(message)
+    assert plant.report(report_id).status is Status.ERROR
+    assert stored()
+    plant.wait(BUDGET.worker + 1)
+    assert plant.sweep() == {Outcome.TIED_UP: 1}
+    assert stored() == []
+    assert plant.sweep() == {}
 
 
 def test_the_document_of_an_expired_report_goes_and_the_report_is_gone(plant: Plant) -> None:

@@ -58,7 +58,10 @@ class Reports(Protocol):
         ...
 
     def delete(self, report: Report, now: datetime) -> Report:
-        """Soft-delete a report that has ended, with loose ends. Raises ``ConditionFailed`` when it is deleted or retried."""
+        """Soft-delete a report that has ended, with loose ends of its own.
+
+        Raises ``ConditionFailed`` when it is deleted or retried, or has loose ends: others are still to hear of its end.
+        """
         ...
 
     def end(self, report: Report, error: ReportError, now: datetime) -> Report:
@@ -127,7 +130,10 @@ class Documents(Protocol):
         ...
 
     def discard_all(self, report: Report, keep: str | None) -> None:
-        """Remove every version of every attempt's document, but for the one under ``keep``."""
+        """Remove every version of every attempt's document, but for the one under ``keep``.
+
+        Of a report in Error, that of an attempt after this one stays: it may have been retried since it was read.
+        """
         ...
 
 

@@ -92,6 +92,7 @@ class AcceptSettings(SourceSettings, LimitSettings):
     derived_key_seconds: Positive = 300
     max_body_bytes: Positive = 131072
     requeue_seconds: Positive = 120
+    document_days: Annotated[int, Field(gt=0, le=36_500)] = 3650
 
 
 class ContainedSettings(Settings):

@@ -11,7 +11,7 @@ from reporter.aws.clients import AWS_ERRORS, client, error_code
 from reporter.deadline import Deadline
 from reporter.document import CONTENT_TYPES, Document, file_name
 from reporter.errors import ConditionFailed, ReportFailure, Unavailable
-from reporter.report import Report
+from reporter.report import Report, Status
 
 
 class DocumentBucket:
@@ -61,7 +61,8 @@ class DocumentBucket:
 
     def discard_all(self, report: Report, keep: str | None) -> None:
         """See ``ports.Documents.discard_all``. Raises ``Unavailable``."""
-        self._discard(_folder(report), lambda found: found != keep)
+        final = report.deleted or report.status is not Status.ERROR
+        self._discard(_folder(report), lambda found: found != keep and (final or _attempt(found) <= report.attempts))
 
     def _discard(self, prefix: str, wanted: Callable[[str], bool]) -> None:
         try:
@@ -141,6 +142,10 @@ def document_key(report: Report) -> str:
     """Where this attempt's document goes: attempts never share a key, so a late one cannot replace another's."""
     extension = Path(file_name(report.id, report.output_format)).suffix
     return f"{_folder(report)}{report.attempts}{extension}"
+
+
+def _attempt(key: str) -> int:
+    return int(Path(key).stem)
 
 
 def _folder(report: Report) -> str:

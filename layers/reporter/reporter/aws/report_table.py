@@ -120,7 +120,8 @@ class ReportTable:
         return self._change(
             report,
             {**_state(report.id, None, now), "deletedAt": now, "updatedAt": now, "looseEnds": True},
-            "attribute_exists(id) AND attribute_not_exists(deletedAt) AND NOT (#status IN (:pending, :processing))",
+            "attribute_exists(id) AND attribute_not_exists(deletedAt) AND attribute_not_exists(looseEnds) AND "
+            "NOT (#status IN (:pending, :processing))",
             _OPEN,
         )
 

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -23,7 +23,9 @@ ENDPOINT = "POST /v1/reports"
 
 @dataclass(frozen=True, slots=True)
 class AcceptPorts:
-    """What accepting needs. ``requeue_seconds``: after so long without a worker the sweeper sends the message again."""
+    """What accepting needs. ``requeue_seconds``: after so long without a worker the sweeper sends the message again.
+    ``document_days``: after so many the bucket removes a document.
+    """
 
     reports: Reports
     templates: Templates
@@ -34,6 +36,7 @@ class AcceptPorts:
     new_id: Callable[[datetime], str]
     requeue_seconds: int
     check_rate: CheckRate
+    document_days: int
 
 
 def accept(request: ReportRequest, key: str | None, ports: AcceptPorts, context: Any) -> tuple[Report, bool]:
@@ -41,7 +44,8 @@ def accept(request: ReportRequest, key: str | None, ports: AcceptPorts, context:
 
     ``key``: what the client sent, else None: then one is derived from organization, template version, filters and
     metadata. Raises ``NotNow`` (429 TPL-0429 before anything else, TPL-0039), ``RequestError`` (404 TPL-0011 unknown
-    template, what ``row_filters.resolve`` refuses, TPL-0040 for the key) and ``Unavailable``.
+    template, what ``row_filters.resolve`` refuses, TPL-0017 an expiry too far ahead, TPL-0040 for the key) and
+    ``Unavailable``.
     """
     ports.check_rate(request.organization_id)
     content = canonical_hash(request.content())
@@ -72,6 +76,7 @@ class _Acceptance:
         now = self.ports.clock()
         due = now + timedelta(seconds=self.ports.requeue_seconds)
         report = Report.accepted(self.ports.new_id(now), self.request, template, now, due)
+        report = replace(report, expires_at=_expiry(self.request, report, self.ports.document_days))
         self.ports.reports.add(report, reserve(report.id))
         _log.info("accepted", extra=report.traced())
         return report
@@ -83,6 +88,15 @@ class _Acceptance:
         """Queue it. Once a worker has it there is nothing to do, and a second message would do no harm."""
         if made.status is Status.PENDING:
             self.ports.queue.send(RenderMessage(made.organization_id, made.id), made.output_format)
+
+
+def _expiry(request: ReportRequest, report: Report, document_days: int) -> datetime | None:
+    """When the report expires, if it does: no later than its document goes. Raises ``RequestError`` TPL-0017."""
+    latest = report.created_at + timedelta(days=document_days)
+    if request.expires_at is not None and request.expires_at > latest:
+        problem = f"must be at most {document_days} days ahead (DocumentDays): documents are kept no longer"
+        raise RequestError.at("TPL-0017", "expiresAt", problem)
+    return None if report.expires_at is None else min(report.expires_at, latest)
 
 
 def _template(request: ReportRequest, ports: AcceptPorts) -> Template:

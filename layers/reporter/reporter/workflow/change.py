@@ -64,7 +64,7 @@ def retry(organization_id: str, report_id: str, ports: ChangePorts) -> Report:
 
 
 def delete(organization_id: str, report_id: str, ports: ChangePorts) -> None:
-    """Gone: canceled first if need be, then marked, then every version of every document removed.
+    """Gone: canceled first if need be, its end told, then marked, then every version of every document removed.
 
     Raises as ``describe``. Whoever got ``Unavailable`` may call again: as long as something of it is left to remove,
     that is no 404.
@@ -79,6 +79,10 @@ def delete(organization_id: str, report_id: str, ports: ChangePorts) -> None:
             with suppress(RequestError):
                 # Refused when it has ended in this moment, which is as well.
                 cancel(organization_id, report_id, ports)
+            continue
+        if report.loose_ends:
+            # Nobody tells the end of what is deleted.
+            tie_up(report, ports.ends)
         with suppress(ConditionFailed):
             tie_up(ports.ends.reports.delete(report, ports.ends.clock()), ports.ends)
             return

@@ -33,7 +33,7 @@ def describe(organization_id: str, report_id: str, reports: Reports, now: dateti
 def download(
     organization_id: str, report_id: str, reports: Reports, links: Links, now: datetime, seconds: int
 ) -> dict[str, Any]:
-    """The document's URL and what it leads to.
+    """The document's URL, good for ``seconds`` or until the report expires, and what it leads to.
 
     Raises as ``describe``, TPL-0029 unless the report is finished, and TPL-0043 when the bucket has not its document, or
     another one.
@@ -43,6 +43,8 @@ def download(
         raise RequestError("TPL-0029", f"the report is {report.status}: it has no document")
     if not links.holds(report):
         raise RequestError("TPL-0043", "the report's document is not kept any more")
+    if report.expires_at is not None:
+        seconds = max(1, min(seconds, int((report.expires_at - now).total_seconds())))
     return {
         "url": links.presigned_url(report, seconds),
         "expiresAt": rfc3339(now + timedelta(seconds=seconds)),

@@ -178,10 +178,13 @@ def _publish(report: Report, ports: FulfilPorts, limits: FulfilLimits) -> None:
 
 
 def _next_look(report: Report, quiet: datetime) -> datetime | None:
-    """When the sweeper must look at an ended report: at what an earlier attempt may have left, and at its expiry."""
-    if report.attempts > 1:
+    """When the sweeper must look at an ended report: at what an attempt may have left, and at its expiry.
+
+    Only the first attempt, finished, leaves nothing but its document: the upload of one that failed may have gone through.
+    """
+    if report.attempts > 1 or report.status is not Status.FINISHED:
         return quiet
-    return report.expires_at if report.status is Status.FINISHED else None
+    return report.expires_at
 
 
 def _own_end(report: Report, ports: FulfilPorts) -> Report | None:

@@ -1,5 +1,6 @@
 """The form of an upload: what was sent, and what the form alone shows to be wrong with it."""
 
+import re
 import unicodedata
 from dataclasses import dataclass
 from typing import Any
@@ -82,7 +83,7 @@ def _switch(text: str) -> bool:
 
 
 def _days(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:6]) <= MAX_DAYS:
+    if not re.fullmatch("[0-9]{1,4}", text) or not 1 <= int(text) <= MAX_DAYS:
         raise RequestError.at("TPL-0017", "expiresAfterDays", f"must be 1 to {MAX_DAYS}")
     return int(text)
 
