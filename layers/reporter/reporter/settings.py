@@ -173,7 +173,9 @@ class WorkerSettings(SourceSettings, RenderSettings, BudgetSettings, LimitSettin
     @model_validator(mode="after")
     def _two_heartbeats_to_a_lease(self) -> Self:
         if 2 * self.heartbeat_seconds > self.lease_seconds:
-            raise ValueError("HEARTBEAT_SECONDS must be at most half of LEASE_SECONDS, or healthy workers lose their reports")
+            raise ValueError(
+                "HEARTBEAT_SECONDS must be at most half of LEASE_SECONDS, or healthy workers lose their reports"
+            )
         return self
 
 
