@@ -75,7 +75,7 @@ class World:
     """Made inside ``mock_aws``. ``names``: of the tables, as they were made; ``client``: service name → boto3 client."""
 
     client: Callable[[str], Any] = staticmethod(client)
-    names: Mapping[str, str] = {name: name for name in ("reports", "templates", "idempotency", "schemas")}
+    names: Mapping[str, str] = {name: name for name in ("reports", "templates", "idempotency", "schemas", "limits")}
     bucket = "documents"
 
     def __init__(self) -> None:
