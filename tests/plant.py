@@ -138,10 +138,10 @@ class Plant:
             return later.seconds
         except Killed:
             self.cold_start()
-            report = self.report(message.report_id)
+            report, killed_at = self.report(message.report_id), self.now
             self.wait(self.budget.worker)
-            if report.held(self.now - timedelta(seconds=self.budget.worker)):
-                self.ports.reports.extend_lease(report, self.now + timedelta(seconds=self.budget.lease))
+            if report.held(killed_at):
+                self.ports.reports.extend_lease(report, killed_at, self.now + timedelta(seconds=self.budget.lease))
         return None
 
     def run_to_the_end(self, report_id: str, killer: Killer | None = None, since: datetime | None = None) -> Report:

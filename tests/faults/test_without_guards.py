@@ -47,6 +47,7 @@ SEEN = """if report.ended:
     if report.held(now) or not (due or dead):
         return Outcome.LEFT"""
 EXPIRED = ' or found["expiration"] < now'
+LONE = working.test_a_worker_that_wakes_after_its_lease_writes_nothing_though_nobody_has_the_report
 BOUND = "attribute_not_exists(id) OR expiration < :now"
 
 
@@ -106,6 +107,15 @@ GUARDS = [
         MINE,
         "#status = :mine AND attempts >= :attempt",
         working.test_a_worker_that_wakes_after_its_lease_writes_nothing_while_another_works,
+    ),
+    Guard(
+        "F14",
+        ReportTable._work,
+        " AND leaseUntil >= :asOf",
+        " AND :asOf = :asOf",
+        lambda world: working.test_a_worker_that_wakes_after_its_lease_writes_nothing_though_nobody_has_the_report(
+            world, False
+        ),
     ),
     Guard(
         "F17",

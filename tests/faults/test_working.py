@@ -13,6 +13,7 @@ import pytest
 from reporter.aws.clients import client
 from reporter.deadline import Deadline
 from reporter.document import Document, RowCounts
+from reporter.errors import ReportFailure
 from reporter.message import RenderMessage
 from reporter.report import Report, ReportError, Status
 from reporter.workflow.fulfil import TryLater, fulfil
@@ -123,6 +124,25 @@ def test_a_worker_that_wakes_after_its_lease_writes_nothing_while_another_works(
     late.now += timedelta(seconds=worker.limits.lease_seconds + 1)
     assert working_at(late).deliver(REPORT)
     assert_finished(3)
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_worker_that_wakes_after_its_lease_writes_nothing_though_nobody_has_the_report(world: World, fails: bool) -> None:
+    world.add_report(report_in(ORGANIZATION))
+    claimed: list[Report] = []
+
+    def sleep(_report: Report) -> None:
+        claimed.append(row())
+        late.now += timedelta(seconds=worker.limits.lease_seconds + 1)
+        if fails:
+            raise ReportFailure("TEMPLATE_ERROR", "no")
+
+    late = working(sleep)
+    with hearing() as heard:
+        assert late.deliver(REPORT)
+    assert (row(), stored(), heard) == (claimed[0], [], [])
+    assert working_at(late).deliver(REPORT)
+    assert_finished(2)
 
 
 def working_at(other: Worker) -> Worker:

@@ -150,12 +150,13 @@ class LifeOfReports(RuleBasedStateMachine):
         self.plant.sweep()
         before = self.plant.report(mine.id)
         try:
-            reader.extend_lease(mine, self.plant.now + timedelta(seconds=120))
+            reader.extend_lease(mine, self.plant.now, self.plant.now + timedelta(seconds=120))
         except Exception as error:  # noqa: BLE001 - refused
             note(str(error))
             assert self.plant.report(mine.id) == before
         else:
             assert (before.attempts, before.status) == (mine.attempts, Status.PROCESSING)
+            assert seconds <= 120, "its lease had run out"
 
     @rule(seconds=MOMENTS)
     def wait(self, seconds: int) -> None:

@@ -135,7 +135,7 @@ def test_a_worker_that_wakes_after_the_sweep_writes_nothing(plant: Plant) -> Non
     before = plant.report(report_id)
     assert (before.status, before.attempts) == (Status.FINISHED, 2)
     with pytest.raises(Exception, match="CONDITION_FAILED"):
-        plant.ports.reports.extend_lease(late, plant.now)
+        plant.ports.reports.extend_lease(late, plant.now, plant.now + timedelta(seconds=120))
     assert plant.report(report_id) == before
 
 
@@ -145,7 +145,7 @@ def test_a_report_that_a_live_worker_holds_is_left_alone(plant: Plant) -> None:
     held = plant.ports.reports.claim(ORGANIZATION, report_id, plant.now, plant.now + timedelta(seconds=120))
     for _heartbeat in range(20):
         plant.wait(30)
-        plant.ports.reports.extend_lease(held, plant.now + timedelta(seconds=120))
+        plant.ports.reports.extend_lease(held, plant.now, plant.now + timedelta(seconds=120))
         assert plant.sweep() == {}
     assert plant.waiting() == []
 
@@ -190,7 +190,7 @@ def test_a_late_worker_cannot_write_while_the_next_one_works(plant: Plant) -> No
     plant.ports.reports.claim(ORGANIZATION, report_id, plant.now, plant.now + timedelta(seconds=120))
     before = plant.report(report_id)
     with pytest.raises(Exception, match="CONDITION_FAILED"):
-        plant.ports.reports.extend_lease(late, plant.now + timedelta(days=1))
+        plant.ports.reports.extend_lease(late, plant.now, plant.now + timedelta(days=1))
     assert plant.report(report_id) == before
 
 

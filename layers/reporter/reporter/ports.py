@@ -33,20 +33,23 @@ class Reports(Protocol):
         """
         ...
 
-    def extend_lease(self, report: Report, lease_until: datetime) -> None:
-        """Raises ``ConditionFailed`` when another attempt or an end has come in between. Then it is due to be looked at."""
+    def extend_lease(self, report: Report, now: datetime, lease_until: datetime) -> None:
+        """At the new lease's end it is due to be looked at.
+
+        Raises ``ConditionFailed`` when another attempt or an end has come in between, or the lease ran out before ``now``.
+        """
         ...
 
-    def rest(self, report: Report, until: datetime) -> None:
+    def rest(self, report: Report, now: datetime, until: datetime) -> None:
         """As ``extend_lease``; and this attempt is none, but a rest."""
         ...
 
     def finish(self, report: Report, key: str, document: Document, rows: RowCounts, now: datetime) -> Report:
-        """Processing → Finished, for this attempt only, with loose ends. Raises ``ConditionFailed``."""
+        """Processing → Finished, for this attempt and its lease only, with loose ends. Raises ``ConditionFailed``."""
         ...
 
     def fail(self, report: Report, error: ReportError, now: datetime, warnings: Sequence[str] = ()) -> Report:
-        """Processing → Error, for this attempt only, with loose ends. Raises ``ConditionFailed``."""
+        """Processing → Error, for this attempt and its lease only, with loose ends. Raises ``ConditionFailed``."""
         ...
 
     def cancel(self, report: Report, now: datetime) -> Report:

@@ -60,19 +60,20 @@ class ReportTable:
                 raise ReportMissing(report_id) from None
             raise Claimed(refused.found) from None
 
-    def extend_lease(self, report: Report, lease_until: datetime) -> None:
+    def extend_lease(self, report: Report, now: datetime, lease_until: datetime) -> None:
         """See ``ports.Reports.extend_lease``."""
-        self._work(report, {"leaseUntil": lease_until, "dueAt": lease_until})
+        self._work(report, now, {"leaseUntil": lease_until, "dueAt": lease_until})
 
-    def rest(self, report: Report, until: datetime) -> None:
+    def rest(self, report: Report, now: datetime, until: datetime) -> None:
         """See ``ports.Reports.rest``."""
         counts = {"rests": report.rests + 1, "attemptsBefore": report.attempts_before + 1}
-        self._work(report, {"leaseUntil": until, "dueAt": until, **counts})
+        self._work(report, now, {"leaseUntil": until, "dueAt": until, **counts})
 
     def finish(self, report: Report, key: str, document: Document, rows: RowCounts, now: datetime) -> Report:
         """See ``ports.Reports.finish``."""
         return self._work(
             report,
+            now,
             {
                 **_end(report.id, Status.FINISHED, now, now + TOLD_WITHIN),
                 "documentKey": key,
@@ -87,7 +88,7 @@ class ReportTable:
     def fail(self, report: Report, error: ReportError, now: datetime, warnings: Sequence[str] = ()) -> Report:
         """See ``ports.Reports.fail``."""
         known = {"error": json_text(error.as_json()), "warnings": json_text(warnings)}
-        return self._work(report, {**_end(report.id, Status.ERROR, now, now + TOLD_WITHIN), **known})
+        return self._work(report, now, {**_end(report.id, Status.ERROR, now, now + TOLD_WITHIN), **known})
 
     def cancel(self, report: Report, now: datetime) -> Report:
         """See ``ports.Reports.cancel``."""
@@ -153,10 +154,13 @@ class ReportTable:
         lease = "leaseUntil = :seenLease" if report.lease_until else "attribute_not_exists(leaseUntil)"
         return self._change(report, changes, f"#status = :seen AND attempts = :seenAttempts AND {lease}", seen)
 
-    def _work(self, report: Report, changes: Mapping[str, Any]) -> Report:
-        """Change a report while this attempt still owns it. The attempt's number is the fencing token."""
-        mine = {":mine": Status.PROCESSING.value, ":attempt": report.attempts}
-        return self._change(report, changes, "#status = :mine AND attempts = :attempt", mine)
+    def _work(self, report: Report, now: datetime, changes: Mapping[str, Any]) -> Report:
+        """Change a report while this attempt still owns it. The attempt's number is the fencing token.
+
+        ``now`` is by the clock that the lease was written with: other workers' clocks do not matter.
+        """
+        mine = {":mine": Status.PROCESSING.value, ":attempt": report.attempts, ":asOf": moment_text(now)}
+        return self._change(report, changes, "#status = :mine AND attempts = :attempt AND leaseUntil >= :asOf", mine)
 
     def _change(self, report: Report, changes: Mapping[str, Any], condition: str, compared: Mapping[str, Any]) -> Report:
         try:

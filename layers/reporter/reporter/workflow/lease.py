@@ -14,7 +14,8 @@ from reporter.report import Report
 class Lease:
     """Extends the lease and hides the message every ``heartbeat`` seconds, until it ends or is lost.
 
-    A heartbeat that cannot get through is tried again at the next; only a refused one means the report is another's.
+    A heartbeat that cannot get through is tried again at the next; only a refused one means that the report is another's, or
+    is for anybody to take since the lease ran out.
     """
 
     def __init__(
@@ -57,14 +58,16 @@ class Lease:
         self._thread.join()
         try:
             give = self._reports.rest if no_attempt else self._reports.extend_lease
-            give(self._report, self._clock() + timedelta(seconds=seconds))
+            now = self._clock()
+            give(self._report, now, now + timedelta(seconds=seconds))
         except (ConditionFailed, Unavailable):
             return
 
     def _beat(self) -> None:
         while not self._ended.wait(self._heartbeat):
             try:
-                self._reports.extend_lease(self._report, self._clock() + timedelta(seconds=self._seconds))
+                now = self._clock()
+                self._reports.extend_lease(self._report, now, now + timedelta(seconds=self._seconds))
                 self._hide(self._seconds)
             except ConditionFailed:
                 self._lost.set()
