@@ -22,7 +22,7 @@ from tests.conformance.test_api_cases import NOW, REPORT, report_in
 from tests.faults.injected import json_error, refused
 from tests.integration.sources.test_registry import entry_for, put, registry
 from tests.plant import Killed, Plant, stored
-from tests.wire import hearing
+from tests.wire import Wire, hearing, wired
 from tests.world import ORGANIZATION, OTHER, Context, World
 
 KEY = f"documents/{ORGANIZATION}/{REPORT}/1.txt"
@@ -125,6 +125,22 @@ def test_old_messages_of_reports_in_every_state_change_nothing(world: World, sta
     assert world.rows("reports") == before
     assert (world.messages(), stored()) == ([], [])
     assert heard == []
+
+
+def test_a_thousand_old_messages_of_reports_that_have_ended_change_nothing(world: World) -> None:
+    """All states mixed, in batches as the queue gives them: a read for each, and nothing else."""
+    ids = [REPORT[:-2] + f"{number:02x}" for number in range(len(ENDED))]
+    for report_id, state in zip(ids, ENDED.values(), strict=True):
+        world.add_report(replace(report_in(ORGANIZATION, report_id), completed_at=NOW, **state))
+    before = world.rows("reports")
+    bodies = [RenderMessage(ORGANIZATION, report_id).as_text() for report_id in ids]
+    records = [{"messageId": str(n), "receiptHandle": "r", "body": bodies[n % len(ids)]} for n in range(1000)]
+    with hearing() as heard, wired(Wire()) as wire:
+        for first in range(0, 1000, 10):
+            assert dead_letters.handler({"Records": records[first : first + 10]}, Context()) == {"batchItemFailures": []}
+    assert wire.calls == ["GetItem"] * 1000
+    assert world.rows("reports") == before
+    assert (world.messages(), stored(), heard) == ([], [], [])
 
 
 def test_a_secret_store_that_throttles_makes_reports_wait(world: World, postgres: EmbeddedPostgres) -> None:

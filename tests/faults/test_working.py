@@ -2,7 +2,10 @@
 
 import hashlib
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from copy import copy
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -11,11 +14,14 @@ from typing import Any
 import psycopg
 import pytest
 from reporter.aws.clients import client
+from reporter.dataset import Batch
 from reporter.deadline import Deadline
 from reporter.document import Document, RowCounts
 from reporter.errors import ReportFailure
 from reporter.message import RenderMessage
+from reporter.press import TableReader
 from reporter.report import Report, ReportError, Status
+from reporter.schema import SourceSchema
 from reporter.workflow.fulfil import TryLater, fulfil
 
 from functions.accept import app as accept
@@ -328,6 +334,66 @@ def test_a_healthy_long_run_keeps_its_lease_and_its_message_hidden(world: World)
     assert set(seconds) == {worker.limits.lease_seconds}
     assert leases[0] < leases[1]
     assert_finished(1)
+
+
+class Rows:
+    """A source of a hundred batches; ``act`` happens before the second one is given."""
+
+    schemas: Mapping[str, SourceSchema] = {"erp": SourceSchema("erp", {"customers": {"name": "text"}})}
+
+    def __init__(self, act: Callable[[], object]) -> None:
+        self.act = act
+        self.given = 0
+
+    @contextmanager
+    def snapshot(self, _source: str, _deadline: Deadline) -> Iterator[TableReader]:
+        yield lambda _table, _columns, _conditions: self._batches()
+
+    def _batches(self) -> Iterator[Batch]:
+        for self.given in range(1, 101):
+            if self.given == 2:
+                self.act()
+            yield [("x",)]
+
+
+def test_a_worker_that_learns_of_a_cancel_stops_at_the_next_batch_and_leaves_nothing(world: World) -> None:
+    text = b"{% for c in erp.customers %}{{ c.name }}{% endfor %}"
+    world.add_object("templates/x", text)
+    written = {"template_key": "templates/x", "template_sha256": hashlib.sha256(text).hexdigest(), "output_format": "TXT"}
+    world.add_report(replace(report_in(ORGANIZATION), **written))
+    learned, folders = threading.Event(), []
+
+    def cancel() -> None:
+        assert world.call("POST", f"/v1/reports/{REPORT}/cancel", None, HEADERS).status == 200
+        assert learned.wait(20)
+
+    rows = Rows(cancel)
+    press: Any = copy(worker.ports.press)
+    press._rows_of = lambda _organization: rows
+
+    class Noting:
+        """Tells when the worker knows, and where it works."""
+
+        def make(
+            self, report: Report, folder: Path, cancelled: Callable[[], bool], deadline: Deadline
+        ) -> tuple[Document, RowCounts]:
+            folders.append(folder)
+            threading.Thread(target=self.watch, args=[cancelled], daemon=True).start()
+            return press.make(report, folder, cancelled, deadline)
+
+        def watch(self, cancelled: Callable[[], bool]) -> None:
+            while not cancelled():
+                time.sleep(0.01)
+            learned.set()
+
+    ports = replace(worker.ports, press=Noting())
+    limits = replace(worker.limits, heartbeat_seconds=1)
+    with hearing() as heard:
+        assert fulfil(RenderMessage(ORGANIZATION, REPORT), ports, limits, lambda _seconds: None, Deadline(60)) is None
+    assert rows.given == 2
+    assert (row().status, row().document_key, stored()) == (Status.CANCELED, None, [])
+    assert [folder.exists() for folder in folders] == [False]
+    assert {kind for kind, _detail in heard} == {"ReportCanceled"}
 
 
 @pytest.mark.parametrize(("at_the_door", "at_the_worker"), [(600, -600), (-600, 300), (0, -86_400), (3 * 3600, 0)])

@@ -114,17 +114,6 @@ def test_an_end_whose_event_never_got_out_is_told_again(plant: Plant) -> None:
     assert len(stored()) == 1
 
 
-def test_a_thousand_old_messages_of_one_report_have_one_effect(plant: Plant) -> None:
-    plant.post()
-    [message] = plant.waiting()
-    plant.work(message)
-    with wired(Wire()) as wire:
-        for number in range(50):
-            assert attend(f"m-{number}", message.as_text(), ports_of(plant)) == "Left"
-    assert set(wire.calls) == {"GetItem"}
-    assert plant.waiting() == []
-
-
 class Accepting:
     """The accept function, asked in this process."""
 
