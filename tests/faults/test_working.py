@@ -359,7 +359,11 @@ class Rows:
 def test_a_worker_that_learns_of_a_cancel_stops_at_the_next_batch_and_leaves_nothing(world: World) -> None:
     text = b"{% for c in erp.customers %}{{ c.name }}{% endfor %}"
     world.add_object("templates/x", text)
-    written = {"template_key": "templates/x", "template_sha256": hashlib.sha256(text).hexdigest(), "output_format": "TXT"}
+    written: dict[str, Any] = {
+        "template_key": "templates/x",
+        "template_sha256": hashlib.sha256(text).hexdigest(),
+        "output_format": "TXT",
+    }
     world.add_report(replace(report_in(ORGANIZATION), **written))
     learned, folders = threading.Event(), []
 
@@ -379,7 +383,8 @@ def test_a_worker_that_learns_of_a_cancel_stops_at_the_next_batch_and_leaves_not
         ) -> tuple[Document, RowCounts]:
             folders.append(folder)
             threading.Thread(target=self.watch, args=[cancelled], daemon=True).start()
-            return press.make(report, folder, cancelled, deadline)
+            made: tuple[Document, RowCounts] = press.make(report, folder, cancelled, deadline)
+            return made
 
         def watch(self, cancelled: Callable[[], bool]) -> None:
             while not cancelled():
