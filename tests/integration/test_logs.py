@@ -4,16 +4,27 @@ import csv
 import io
 import json
 import logging
+import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from reporter.aws import logs
 from reporter.aws.clients import client
+from reporter.aws.report_items import open_shard
+from reporter.message import RenderMessage
+from reporter.report import Status
 
 from functions.accept import app as accept
+from functions.dead_letters import app as dead_letters
+from functions.sweeper import app as sweeper
 from functions.worker import app as worker
-from tests.world import ORGANIZATION, Context, World
+from tests.integration import test_authorizer as authorizer
+from tests.integration.test_dead_letters import Accepting, record, requested
+from tests.integration.test_sweeping import LongContext
+from tests.unit.access.issuer import EXPECTED, Endpoint, rsa_jwk, token
+from tests.world import ORGANIZATION, OTHER, Context, World
 
 HEADERS = {"X-Organization-Id": ORGANIZATION}
 SECRETS = {
@@ -27,6 +38,9 @@ SECRETS = {
     "a query": "planted query",
 }
 TEXT = b"{% for row in drop.t %}{{ row.name }};{{ row.amount }}\n{% endfor %}"
+
+FAILING = b"{% for row in drop.t %}{{ row.name + 1 }}{% endfor %}"
+FORM = {"outputFormat": "TXT", "description": "d"}
 
 
 @pytest.fixture
@@ -98,9 +112,7 @@ def test_a_full_run_leaves_none_of_what_it_works_on_in_the_logs(
     told = world.call("GET", f"/v1/reports/{report.body['id']}/download?redirect=false", None, HEADERS)
     assert told.status == 200, told
     # Whatever goes wrong: a template that fails over a row, a file that does not fit its types, a broken header and query.
-    failing = world.upload(
-        b"{% for row in drop.t %}{{ row.name + 1 }}{% endfor %}", {"outputFormat": "TXT", "description": "d"}, HEADERS
-    )
+    failing = world.upload(FAILING, FORM, HEADERS)
     assert posted(world, failing.body["id"], {}, headers={"X-Idempotency": "3"}).status == 201
     work(world)
     client("s3").put_object(
@@ -121,6 +133,80 @@ def test_a_full_run_leaves_none_of_what_it_works_on_in_the_logs(
     everything = written.getvalue() + streams.out + streams.err + caplog.text
     assert '"answered"' in everything
     for what, secret in {**SECRETS, "a presigned URL": told.body["url"], "its signature": "X-Amz-Signature"}.items():
+        assert secret not in everything, what
+
+
+def test_what_changes_ends_refuses_and_tries_out_reports_logs_none_of_it_either(
+    world: World,
+    written: io.StringIO,
+    capfd: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Cancel, retry, delete, sweeper, dead letters, preview and authorizer, each when it works and when it cannot."""
+    caplog.set_level(logging.DEBUG, logger="reporter")
+    value, row, bearer = SECRETS["a filter's value"], SECRETS["a value of a row"], SECRETS["a bearer token"]
+    sent = {**HEADERS, "Authorization": f"Bearer {bearer}", "X-Idempotency": SECRETS["an idempotency key"]}
+    template = prepared(world)
+    failing = world.upload(FAILING, FORM, HEADERS).body["id"]
+    condition = {"name": {"eq": [value]}}
+    canceled, failed, lost = (
+        posted(world, used, condition, headers={"X-Idempotency": str(number)}).body["id"]
+        for number, used in enumerate((template, failing, template))
+    )
+    assert world.call("POST", f"/v1/reports/{canceled}/cancel", None, sent).status == 200
+    assert world.call("POST", f"/v1/reports/{canceled}/cancel", None, sent).code == "TPL-0045"
+    work(world)
+    assert world.call("POST", f"/v1/reports/{failed}/retry", None, sent).status == 200
+    assert world.call("DELETE", f"/v1/reports/{failed}", None, sent).status == 204
+
+    # The sweeper: a report that nobody works on, one without hope, one whose row nobody can read.
+    due = {"openShard": {"S": open_shard(lost, Status.PENDING)}, "dueAt": {"S": "2000-01-01T00:00:00.000Z"}}
+    rows = [{**found, **due, "status": {"S": Status.PENDING}} for found in world.rows("reports") if "metadata" in found]
+    hopeless, broken = ({**rows[0], "id": {"S": str(uuid.uuid4())}} for _row in range(2))
+    hopeless |= {"createdAt": due["dueAt"], "updatedAt": due["dueAt"]}
+    broken |= {"status": {"S": value}}
+    for item in (next(found for found in rows if found["id"]["S"] == lost), hopeless, broken):
+        client("dynamodb").put_item(TableName="reports", Item=item)
+    assert set(sweeper.handler({}, LongContext())) >= {"Requeued", "Ended", "Failed"}
+
+    # Dead letters: a report's, a request that is made again, one that never can be, and what nobody can read.
+    monkeypatch.setattr(dead_letters, "ports", replace(dead_letters.ports, requests=Accepting()))
+    details = [
+        {"organizationId": ORGANIZATION, "templateId": used, "filters": {"drop": {"t": condition}}}
+        for used in (template, value)
+    ]
+    bodies = [RenderMessage(ORGANIZATION, lost).as_text(), *(json.dumps(requested(detail)) for detail in details), row]
+    records = [record(body, f"m-{number}") for number, body in enumerate(bodies)]
+    assert dead_letters.handler({"Records": records}, Context()) == {"batchItemFailures": []}
+
+    # Previews: over given rows and over real ones, and one that fails over a row.
+    given = json.dumps({"drop": {"t": [{"name": row, "amount": "1"}]}})
+    for text, fields, status in (
+        (TEXT, {"data": given}, 200),
+        (TEXT, {"filters": json.dumps({"drop": {"t": condition}})}, 200),
+        (FAILING, {"data": given}, 400),
+        (TEXT, {"data": row}, 400),
+    ):
+        answer = world.upload(text, {"outputFormat": "TXT", **fields}, sent, path="/v1/templates/preview")
+        assert answer.status == status, answer
+
+    # The authorizer: a token that is none, and a good one for somebody else.
+    door = authorizer.door
+    monkeypatch.setattr(door, "settings", door.settings.model_copy(update={"access_control": True}))
+    keys = Endpoint(rsa_jwk()).key_set()
+    monkeypatch.setattr(door, "rules", replace(door.rules, keys=keys, expected=EXPECTED))
+    good = token(sub=SECRETS["metadata"], organizations=[OTHER])
+    for sent_token in (bearer, f"{good}{value}"):
+        with pytest.raises(Exception, match="Unauthorized"):
+            door.handler(authorizer.event(f"Bearer {sent_token}"), Context())
+    assert authorizer.effect(door.handler(authorizer.event(f"Bearer {good}"), Context())) == "Deny"
+
+    streams = capfd.readouterr()
+    everything = written.getvalue() + streams.out + streams.err + caplog.text
+    for message in ('"answered"', '"swept"', '"unexpected"', '"dead letter"', '"refused"'):
+        assert message in everything
+    for what, secret in {**SECRETS, "a good token": good}.items():
         assert secret not in everything, what
 
 

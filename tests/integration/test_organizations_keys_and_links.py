@@ -1,6 +1,7 @@
 """Who asks, under which key, and where a link leads: nothing else names an organization, and nothing keeps a link."""
 
 import json
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -157,6 +158,9 @@ def test_a_link_leads_where_the_row_says_and_nowhere_else(world: World, query: s
     asked = world.call("GET", f"/v1/reports/{REPORT}/download?redirect=false&{query}", None, ORG).body["url"]
     for url in (plain, asked):
         parts = urlsplit(url)
+        [signed_at] = parse_qs(parts.query)["X-Amz-Date"]
+        age = datetime.now(UTC) - datetime.strptime(f"{signed_at}+0000", "%Y%m%dT%H%M%SZ%z")
+        assert timedelta(seconds=-1) < age < timedelta(seconds=30)
         signed = {name: values for name, values in parse_qs(parts.query).items() if name not in VARYING}
         assert parts.path == f"/documents/{ORGANIZATION}/{REPORT}/1.txt"
         assert signed == {
