@@ -4,6 +4,7 @@ Both are read from the deployed template and put in by API Gateway's own calls, 
 """
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,11 @@ from local.paths import STAGE
 HEADER = "gatewayresponse.header."
 
 
-def complete_api(client: Any, api_id: str, built: Path) -> None:
-    """``client``: API Gateway's; ``built``: the template that ``sam build`` wrote."""
-    resources = yaml.safe_load(built.read_text())["Resources"]
+def complete_api(client: Any, api_id: str, built: Path, parameters: Mapping[str, str]) -> None:
+    """``client``: API Gateway's; ``built``: the template that ``sam build`` wrote; ``parameters``: those deployed with."""
+    template = yaml.safe_load(built.read_text())
+    resources = template["Resources"]
+    values = {name: str(about.get("Default", "")) for name, about in template["Parameters"].items()} | dict(parameters)
     known = {item["path"]: item for item in client.get_resources(restApiId=api_id, limit=500)["items"]}
     for path in _paths_with_any(resources):
         resource = known[path]
@@ -32,10 +35,16 @@ def complete_api(client: Any, api_id: str, built: Path) -> None:
             restApiId=api_id,
             responseType=kind,
             responseParameters={HEADER + name: value for name, value in headers.items()},
-            responseTemplates=response["ResponseTemplates"],
+            responseTemplates={media: filled(text, values) for media, text in response["ResponseTemplates"].items()},
             **status,
         )
     client.create_deployment(restApiId=api_id, stageName=STAGE)
+
+
+def filled(text: str | Mapping[str, str], values: Mapping[str, str]) -> str:
+    """A text of the template, as it is or as the argument of ``Fn::Sub``, with the values of its parameters."""
+    written = text if isinstance(text, str) else text["Fn::Sub"]
+    return re.sub(r"\$\{(\w+)\}", lambda found: values[found[1]], written)
 
 
 def _paths_with_any(resources: dict[str, Any]) -> list[str]:

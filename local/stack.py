@@ -161,7 +161,7 @@ def deploy(port: int, **parameters: str) -> dict[str, str]:
         )
     stack = local_client("cloudformation", endpoint).describe_stacks(StackName=STACK)["Stacks"][0]
     outputs = {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
-    complete_api(local_client("apigateway", endpoint), outputs["ApiId"], BUILD / "template.yaml")
+    complete_api(local_client("apigateway", endpoint), outputs["ApiId"], BUILD / "template.yaml", overrides)
     return outputs
 
 

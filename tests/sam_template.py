@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 
+from local.gateway import filled
 from local.paths import ROOT
 
 
@@ -83,4 +84,5 @@ def door_of(method: str, path: str) -> str | None:
 def gateway_answer(kind: str) -> tuple[int, dict[str, Any]]:
     """Status and body of one of the gateway's own answers."""
     response = resources()["Api"]["Properties"]["GatewayResponses"][kind]
-    return response["StatusCode"], json.loads(response["ResponseTemplates"]["application/json"])
+    defaults = {name: str(about.get("Default", "")) for name, about in parameters().items()}
+    return response["StatusCode"], json.loads(filled(response["ResponseTemplates"]["application/json"], defaults))

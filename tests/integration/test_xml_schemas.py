@@ -72,7 +72,7 @@ def test_only_xml_templates_have_one(world: World) -> None:
 def test_a_schema_beyond_the_limit_is_refused(world: World) -> None:
     answer = upload(world, DATE + " " * templates.settings.max_schema_bytes)
     assert (answer.code, list(answer.body["fields"])) == ("TPL-0007", ["schema"])
-    assert "larger than" in answer.body["message"]
+    assert "MaxSchemaBytes" in answer.body["message"]
 
 
 def test_a_schema_that_costs_without_end_is_refused_in_bounded_time(world: World) -> None:

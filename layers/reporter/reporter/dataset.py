@@ -21,6 +21,7 @@ from zoneinfo import ZoneInfo
 
 from reporter.errors import ReportFailure
 from reporter.language.rows import Column, Rows
+from reporter.limit import FEWER_ROWS, disk_full, passed
 
 BATCH_ROWS = 2000
 BATCHES_KEPT = 4
@@ -72,13 +73,18 @@ class SpooledTable:
 class SpoolWriter:
     """Writes tables into a file in ``folder``. ``max_rows`` and ``max_bytes`` bound all tables of a report together.
 
+    ``settings``: what they are told by.
+
     Values: None, bool, int, finite Decimal, str, datetime, date, and lists and dicts of these.
     """
 
-    def __init__(self, folder: Path, max_rows: int, max_bytes: int) -> None:
+    def __init__(
+        self, folder: Path, max_rows: int, max_bytes: int, settings: tuple[str, str] = ("MaxRows", "MaxSpoolBytes")
+    ) -> None:
         self._path = folder / SPOOL_NAME
         self._max_rows = max_rows
         self._max_bytes = max_bytes
+        self._rows_setting, self._bytes_setting = settings
         self.bytes = 0
         self.rows = 0
         self.tables: list[SpooledTable] = []
@@ -94,26 +100,23 @@ class SpoolWriter:
             with self._path.open("ab") as file:
                 for batch in _of_even_size(batches):
                     self.rows += len(batch)
-                    self._check("rows", self.rows, self._max_rows)
+                    self._check("rows", self.rows, self._max_rows, self._rows_setting)
                     content = marshal.dumps(_encoded_columns(source, table, columns, batch))
                     self.bytes += len(content)
-                    self._check("bytes", self.bytes, self._max_bytes)
+                    self._check("bytes", self.bytes, self._max_bytes, self._bytes_setting)
                     file.write(content)
                     offsets.append(self.bytes)
                     starts.append(starts[-1] + len(batch))
         except OSError as error:
-            raise ReportFailure(
-                "REPORT_TOO_LARGE", f"the worker's disk has no room for the data: {error.strerror}"
-            ) from None
+            raise ReportFailure("REPORT_TOO_LARGE", disk_full(error, offsets[-1], "the data")) from None
         spooled = SpooledTable(source, table, tuple(columns), str(self._path), tuple(offsets), tuple(starts))
         self.tables.append(spooled)
         return spooled
 
     @staticmethod
-    def _check(what: str, value: int, most: int) -> None:
+    def _check(unit: str, value: int, most: int, setting: str) -> None:
         if value > most:
-            message = f"the report reads more than {most} {what}: choose fewer rows by filters, or a shorter period"
-            raise ReportFailure("REPORT_TOO_LARGE", message)
+            raise ReportFailure("REPORT_TOO_LARGE", passed("the report reads", most, unit, FEWER_ROWS, setting))
 
 
 class SpooledRows(Rows):

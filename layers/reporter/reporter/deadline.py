@@ -4,14 +4,21 @@ import time
 from collections.abc import Callable
 
 from reporter.errors import ReportFailure
+from reporter.limit import FEWER_ROWS, passed
 
 
 class Deadline:
-    """``seconds`` from now, on a clock that never goes backwards."""
+    """``seconds`` from now, on a clock that never goes backwards. ``setting``: what they are told by."""
 
-    def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        seconds: float,
+        clock: Callable[[], float] = time.monotonic,
+        setting: str = "WorkerSeconds less ReserveSeconds",
+    ) -> None:
         self._clock = clock
         self._seconds = seconds
+        self._setting = setting
         self._end = clock() + seconds
 
     def left(self) -> float:
@@ -21,5 +28,11 @@ class Deadline:
     def check(self) -> None:
         """Raises ``ReportFailure`` REPORT_TIMEOUT once the time is over: another attempt would take as long."""
         if self._clock() >= self._end:
-            message = f"the report takes longer than the {self._seconds:.0f} seconds that a worker has"
-            raise ReportFailure("REPORT_TIMEOUT", f"{message}: choose fewer rows by filters, or a shorter period")
+            raise ReportFailure("REPORT_TIMEOUT", self.message())
+
+    def message(self) -> str:
+        """What is said when the time is over."""
+        return passed("the report takes", round(self._seconds), "seconds", FEWER_ROWS, self._setting)
+
+
+FOR_EVER = Deadline(float("inf"))

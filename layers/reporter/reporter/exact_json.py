@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from reporter.errors import RequestError
+from reporter.limit import passed
 
 MAX_JSON_DEPTH = 64
 MAX_NUMBER_DIGITS = 1000
@@ -34,7 +35,7 @@ def parse_json(text: str, place: str = "body") -> Any:
 
     def number(digits: str) -> Any:
         if len(digits) > MAX_NUMBER_DIGITS:
-            refuse(f"a number has more than {MAX_NUMBER_DIGITS} digits")
+            refuse(passed("a number has", MAX_NUMBER_DIGITS, "digits", "send it as text"))
         value = Decimal(digits)
         if abs(value.adjusted()) > MAX_NUMBER_DIGITS:
             refuse(f"a number's exponent is beyond {MAX_NUMBER_DIGITS}")
@@ -42,7 +43,7 @@ def parse_json(text: str, place: str = "body") -> Any:
 
     def integer(digits: str) -> int:
         if len(digits) > MAX_NUMBER_DIGITS:
-            refuse(f"a number has more than {MAX_NUMBER_DIGITS} digits")
+            refuse(passed("a number has", MAX_NUMBER_DIGITS, "digits", "send it as text"))
         return int(digits)
 
     try:
@@ -59,7 +60,7 @@ def parse_json(text: str, place: str = "body") -> Any:
     except UnicodeEncodeError:
         refuse("holds half of a surrogate pair")
     except RecursionError:
-        refuse(f"nested deeper than {MAX_JSON_DEPTH} levels")
+        refuse(passed("it is nested", MAX_JSON_DEPTH, "levels deep", "nest it less"))
     _check_depth(value, place)
     return value
 
@@ -108,7 +109,7 @@ def _check_depth(value: Any, place: str) -> None:
     while level:
         depth += 1
         if depth > MAX_JSON_DEPTH + 1:
-            raise RequestError.at("TPL-0017", place, f"nested deeper than {MAX_JSON_DEPTH} levels")
+            raise RequestError.at("TPL-0017", place, passed("it is nested", MAX_JSON_DEPTH, "levels deep", "nest it less"))
         deeper: list[Any] = []
         for item in level:
             if isinstance(item, dict):

@@ -19,6 +19,7 @@ from reporter.dataset import Encoded, SpooledRows, Values, column_of, decoded, e
 from reporter.errors import ReportFailure
 from reporter.language.lookup import hash_of
 from reporter.language.rows import Column, PartOfTable
+from reporter.limit import disk_full
 
 ASKED_BEFORE = 2
 """So many plain passes are cheaper than a copy."""
@@ -49,7 +50,7 @@ class Scratch:
                 self._size += written
                 view = view[written:]
         except OSError as error:
-            message = f"the worker's disk has no room to look up rows by a value: {error.strerror}"
+            message = disk_full(error, self._size, "rows in the order they are looked up by")
             raise ReportFailure("REPORT_TOO_LARGE", message) from None
         return start, self._size
 

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from reporter.conditions import Condition, Conditions
 from reporter.dataset import Batch, SpoolWriter
-from reporter.deadline import Deadline
+from reporter.deadline import FOR_EVER, Deadline
 from reporter.document import Document, RowCounts
 from reporter.errors import ReportFailure, RequestError
 from reporter.formats.template_file import TemplateFile, check_template, template_file
@@ -27,8 +27,6 @@ from reporter.schema import SourceSchema
 _PAST_A_LIMIT = {"REPORT_TOO_LARGE", "TEMPLATE_TIMEOUT", "TEMPLATE_MEMORY", "TEMPLATE_OUTPUT", "TEMPLATE_RECURSION"}
 TableReader = Callable[[str, Sequence[str], Sequence[Condition]], Iterable[Batch]]
 """Qualified table, columns and conditions → batches of rows; without columns one constant a row."""
-
-FOR_EVER = Deadline(float("inf"))
 
 
 class RowSource(Protocol):
@@ -109,7 +107,7 @@ def make_document(
     )
     deadline.check()
     with _advising(order.output_format):
-        document = renderer.render(job, folder, cancelled, deadline.left())
+        document = renderer.render(job, folder, cancelled, deadline)
     made = replace(document, warnings=(*document.warnings, *_without_effect(conditions, checked)))
     return made, RowCounts(delivered.rows, spool.rows)
 
@@ -156,7 +154,9 @@ class Press:
         except RequestError as error:
             # It was right when it was accepted: a table, a field or a whole source has changed since.
             raise ReportFailure("SOURCE_CHANGED", error.message) from None
-        spool = SpoolWriter(folder, self._max_rows, self._max_bytes)
+        # Pages cost more than rows, and have a setting of their own.
+        settings = ("PdfMaxRows" if report.output_format == "PDF" else "MaxRows", "MaxSpoolBytes")
+        spool = SpoolWriter(folder, self._max_rows, self._max_bytes, settings)
         return make_document(order, planned, rows, self._renderer, spool, folder, cancelled, deadline)
 
     def _template(self, report: Report) -> TemplateFile:

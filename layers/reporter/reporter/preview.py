@@ -20,12 +20,15 @@ from reporter.exact_json import parse_json
 from reporter.formats.template_file import template_file
 from reporter.formats.workbook.limits import WorkbookLimits
 from reporter.given_data import given_json
+from reporter.limit import FEWER_ROWS, passed
 from reporter.ports import Clock
 from reporter.press import Order, Plan, RowSource, TableReader, make_document, plan
 from reporter.renderer.client import Renderer
 from reporter.row_filters import check_operators
 from reporter.workflow.upload_form import PreviewForm, file_of, options_of, require
 from reporter.workflow.xml_schema import require_fitting, schema_text
+
+_FEWER_ROWS = f"{FEWER_ROWS}, or make the document as a report"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,11 +61,11 @@ class Preview:
         order = self._order(form)
         source = self._rows_of(organization_id) if form.data is None else given_json(parse_json(form.data, "data"), "data")
         rows = _FirstRows(source, self._limits.rows)
-        deadline = Deadline(self._limits.seconds)
+        deadline = Deadline(self._limits.seconds, setting="PreviewSeconds")
         planned = plan(order, rows.schemas)
         with tempfile.TemporaryDirectory(prefix="preview-") as name:
             folder = Path(name)
-            spool = SpoolWriter(folder, sys.maxsize, self._limits.spool_bytes)
+            spool = SpoolWriter(folder, sys.maxsize, self._limits.spool_bytes, ("PreviewRows", "PreviewSpoolBytes"))
             try:
                 document, counts = make_document(order, planned, rows, self._renderer, spool, folder, deadline=deadline)
                 return self._answer(order, planned, rows, document, counts.read)
@@ -93,7 +96,8 @@ class Preview:
         cut = [f"only the first {self._limits.rows} rows of {table} were read" for table in rows.cut]
         if document.size > most:
             if not text:
-                raise ReportFailure("TEMPLATE_OUTPUT", f"the document is larger than the {most} bytes of a preview")
+                message = passed("the document has", most, "bytes", _FEWER_ROWS, "PreviewAnswerBytes")
+                raise ReportFailure("TEMPLATE_OUTPUT", message)
             cut.append(f"only the first {most} of {document.size} bytes are shown")
         with document.path.open("rb") as file:
             content = file.read(most)

@@ -4,7 +4,7 @@ Start it before any client exists: it must never have shared memory with credent
 """
 
 from reporter.renderer.client import Renderer
-from reporter.renderer.containment import Limits
+from reporter.renderer.containment import Limits, Told
 from reporter.settings import PreviewSettings, RenderSettings, TemplateSettings, WorkerSettings
 
 
@@ -21,7 +21,13 @@ def render_limits(settings: RenderSettings) -> Limits:
 
 def worker_renderer(settings: WorkerSettings) -> Renderer:
     """For whole documents."""
-    return Renderer(render_limits(settings), settings.pdf_limits(), unfiltered=lambda: _count_unfiltered(settings.stage))
+    pages = Told(seconds="PdfRenderSeconds", cpu_seconds="PdfRenderCpuSeconds", memory_bytes="PdfRenderMemoryBytes")
+    return Renderer(
+        render_limits(settings),
+        settings.pdf_limits(),
+        pages=pages,
+        unfiltered=lambda: _count_unfiltered(settings.stage),
+    )
 
 
 def preview_renderer(settings: PreviewSettings) -> Renderer:
@@ -32,8 +38,14 @@ def preview_renderer(settings: PreviewSettings) -> Renderer:
         memory_bytes=settings.preview_memory_bytes,
         output_bytes=settings.preview_output_bytes,
         filter_required=settings.require_system_call_filter,
+        told=Told(
+            seconds="PreviewSeconds",
+            cpu_seconds="PreviewSeconds",
+            memory_bytes="PreviewMemoryBytes",
+            output_bytes="PreviewOutputBytes",
+        ),
     )
-    return Renderer(limits, unfiltered=lambda: _count_unfiltered(settings.stage))
+    return Renderer(limits, settings.pdf_limits(), unfiltered=lambda: _count_unfiltered(settings.stage))
 
 
 def schema_renderer(settings: TemplateSettings) -> Renderer:
@@ -44,6 +56,13 @@ def schema_renderer(settings: TemplateSettings) -> Renderer:
         memory_bytes=settings.schema_memory_bytes,
         output_bytes=1,
         filter_required=settings.require_system_call_filter,
+        told=Told(
+            what="understanding the schema",
+            seconds="SchemaSeconds",
+            cpu_seconds="SchemaSeconds",
+            memory_bytes="SchemaMemoryBytes",
+            advice="make it simpler",
+        ),
     )
     return Renderer(limits, warm=False, unfiltered=lambda: _count_unfiltered(settings.stage))
 

@@ -8,6 +8,7 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from reporter.errors import FieldProblem, RequestError
+from reporter.limit import passed
 from reporter.row_filters import check_operators
 
 UUID_PATTERN = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}", re.ASCII)
@@ -120,11 +121,13 @@ def _metadata(value: Any) -> Mapping[str, Any] | None:
     for name, member in value.items():
         place = f"metadata.{name[:MAX_METADATA_KEY]}"
         if len(name) > MAX_METADATA_KEY:
-            raise RequestError.at("TPL-0026", place, f"the key is longer than {MAX_METADATA_KEY} characters")
+            message = passed("the key has", MAX_METADATA_KEY, "characters", "shorten it")
+            raise RequestError.at("TPL-0026", place, message)
         if isinstance(member, Mapping | list):
             raise RequestError.at("TPL-0028", place, "must not be a list or an object")
         if isinstance(member, str) and len(member) > MAX_METADATA_TEXT:
-            raise RequestError.at("TPL-0027", place, f"the text is longer than {MAX_METADATA_TEXT} characters")
+            message = passed("the text has", MAX_METADATA_TEXT, "characters", "shorten it, or spread it over several keys")
+            raise RequestError.at("TPL-0027", place, message)
     return value
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from reporter.conditions import Condition, Conditions, Interval, family, matches, utc
 from reporter.errors import FieldProblem, RequestError
+from reporter.limit import passed
 from reporter.schema import NESTED_TYPES, TIMESTAMP_TYPES, ColumnType, SourceSchema
 
 __all__ = ["COUNTS", "Condition", "Conditions", "Interval", "check_operators", "matches", "resolve"]
@@ -88,7 +89,11 @@ def check_operators(filters: Any) -> Mapping[str, Any]:
         for operator, values in condition.items():
             _check_operator((*place, operator), operator, values, problems)
     if operators > MAX_CONDITIONS:
-        problems.add("TPL-0017", (), f"at most {MAX_CONDITIONS} operators in one request, not {operators}")
+        problems.add(
+            "TPL-0017",
+            (),
+            passed("the filters hold", MAX_CONDITIONS, "operators", "list values under one, or ask for several reports"),
+        )
     problems.raise_any()
     checked: Mapping[str, Any] = filters
     return checked
@@ -127,7 +132,7 @@ def _check_operator(place: tuple[str, ...], operator: str, values: Any, problems
 def _wrong_value(value: Any) -> str:
     if isinstance(value, str):
         if len(value) > MAX_TEXT:
-            return f"a text is longer than {MAX_TEXT} characters"
+            return passed("a text has", MAX_TEXT, "characters", "filter by a shorter one")
         if "\0" in value or any("\ud800" <= character <= "\udfff" for character in value):
             return "a text must not hold the NUL character or half of a surrogate pair"
         return ""

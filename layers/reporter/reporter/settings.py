@@ -116,7 +116,21 @@ class WorkbookSettings(Settings):
         return WorkbookLimits(**{field.name: getattr(self, f"workbook_{field.name}") for field in fields(WorkbookLimits)})
 
 
-class RenderSettings(ContainedSettings, WorkbookSettings):
+class PdfSettings(Settings):
+    """How much a document in PDF may hold: see ``formats.pdf.limits``."""
+
+    pdf_html_bytes: Positive = _PDF.html_bytes
+    pdf_pages: Positive = _PDF.pages
+    pdf_nesting: Positive = _PDF.nesting
+    pdf_data_url_bytes: Positive = _PDF.data_url_bytes
+    pdf_image_pixels: Positive = _PDF.image_pixels
+
+    def pdf_limits(self) -> PdfLimits:
+        """All of them."""
+        return PdfLimits(**{field.name: getattr(self, f"pdf_{field.name}") for field in fields(PdfLimits)})
+
+
+class RenderSettings(ContainedSettings, WorkbookSettings, PdfSettings):
     """How much one document may cost: in the worker as on an author's own machine."""
 
     render_seconds: Positive = 600
@@ -125,15 +139,6 @@ class RenderSettings(ContainedSettings, WorkbookSettings):
     max_output_bytes: Positive = 2 * 1024**3
     max_spool_bytes: Positive = 4 * 1024**3
     max_rows: Positive = 10_000_000
-    pdf_html_bytes: Positive = _PDF.html_bytes
-    pdf_pages: Positive = _PDF.pages
-    pdf_nesting: Positive = _PDF.nesting
-    pdf_data_url_bytes: Positive = _PDF.data_url_bytes
-    pdf_image_pixels: Positive = _PDF.image_pixels
-
-    def pdf_limits(self) -> PdfLimits:
-        """How much one document in PDF may hold."""
-        return PdfLimits(**{field.name: getattr(self, f"pdf_{field.name}") for field in fields(PdfLimits)})
 
 
 class BudgetSettings(Settings):
@@ -269,7 +274,7 @@ class TemplateSettings(SourceSettings, ListSettings, ContainedSettings, Workbook
     schema_memory_bytes: Positive = 256 * 1024 * 1024
 
 
-class PreviewSettings(SourceSettings, ContainedSettings, WorkbookSettings):
+class PreviewSettings(SourceSettings, ContainedSettings, WorkbookSettings, PdfSettings):
     """Previews. ``preview_rows``: of each table; ``preview_output_bytes``: of the document, of which an answer shows
     ``preview_answer_bytes``; ``preview_seconds`` end reading and rendering, well before API Gateway's 29.
     """

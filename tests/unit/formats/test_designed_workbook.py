@@ -602,7 +602,7 @@ def test_all_parts_together_are_bounded() -> None:
     [
         ("parts", 3, "more than 3 parts (WorkbookParts)"),
         ("bytes", 400, "more than 400 bytes unpacked (WorkbookBytes)"),
-        ("part_bytes", 100, "larger than 100 bytes (WorkbookPartBytes)"),
+        ("part_bytes", 100, "more than 100 bytes (WorkbookPartBytes)"),
         ("part_elements", 7, "more than 7 elements (WorkbookPartElements)"),
         ("tags", 9, "more than 9 tags (WorkbookTags)"),
     ],

@@ -154,7 +154,7 @@ def test_size_is_counted_in_bytes_and_bounded(tmp_path: Path) -> None:
     made.write("éé")
     made.write("abc")
     assert made.size == os.fstat(descriptor).st_size == 7
-    with pytest.raises(ReportFailure, match="larger than 7 bytes") as failure:
+    with pytest.raises(ReportFailure, match="more than 7 bytes") as failure:
         made.write("d")
     assert failure.value.code == "TEMPLATE_OUTPUT"
     os.close(descriptor)
@@ -162,7 +162,7 @@ def test_size_is_counted_in_bytes_and_bounded(tmp_path: Path) -> None:
 
 def test_a_full_disk_is_told_apart() -> None:
     descriptor = os.open("/dev/full", os.O_WRONLY)
-    with pytest.raises(ReportFailure, match="no room for the document"):
+    with pytest.raises(ReportFailure, match="no room for more than 0 bytes of the document"):
         DocumentWriter(descriptor, 100).write("x")
     os.close(descriptor)
 

@@ -9,6 +9,7 @@ from typing import Any
 import pypdfium2  # type: ignore[import-untyped]
 import pytest
 from reporter.dataset import SpoolWriter
+from reporter.deadline import FOR_EVER, Deadline
 from reporter.document import Document
 from reporter.formats.pdf.limits import PdfLimits
 from reporter.renderer.client import Job, Renderer
@@ -77,6 +78,6 @@ def pdf(renderer: Renderer, tmp_path: Path) -> Making:
         writer = SpoolWriter(folder, 10**9, 10**9)
         writer.write("erp", "t", columns, [rows])
         job = Job(template, "PDF", {"erp": {"t": "t"}}, writer.tables, now)
-        return Made(renderer.render(job, folder, seconds=seconds))
+        return Made(renderer.render(job, folder, deadline=FOR_EVER if seconds is None else Deadline(seconds)))
 
     return making

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from reporter.dataset import SpoolWriter
+from reporter.deadline import FOR_EVER, Deadline
 from reporter.document import Document
 from reporter.renderer.client import Job, Renderer
 from reporter.renderer.containment import Limits
@@ -52,6 +53,6 @@ def render(renderer: Renderer, tmp_path: Path) -> Rendering:
         writer.write("erp", "t", columns, [rows])
         now = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
         job = replace(Job(template, output_format, {"erp": {"t": "t"}}, writer.tables, now), **changes)
-        return renderer.render(job, folder, cancelled, seconds)
+        return renderer.render(job, folder, cancelled, FOR_EVER if seconds is None else Deadline(seconds))
 
     return rendering

@@ -20,6 +20,7 @@ from reporter.errors import CODES, FieldProblem, RequestError, SourceResting, Un
 from reporter.exact_json import parse_json, write_json
 from reporter.headers import header_values
 from reporter.idempotency import check_key
+from reporter.limit import passed
 from reporter.request import parse_organization, parse_uuid
 
 PROBLEM = "application/problem+json"
@@ -191,7 +192,7 @@ class Call:
         """The parsed body: TPL-0047 when too large, TPL-0017 when it is no strict JSON."""
         content = self.body()
         if len(content) > max_bytes:
-            raise RequestError("TPL-0047", f"the body is larger than {max_bytes} bytes")
+            raise RequestError("TPL-0047", passed("the body has", max_bytes, "bytes", "send less in it", "MaxBodyBytes"))
         try:
             return parse_json(content.decode())
         except UnicodeDecodeError:

@@ -7,6 +7,7 @@ from python_multipart.exceptions import FormParserError, MultipartParseError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from reporter.errors import RequestError
+from reporter.limit import passed
 
 MAX_PARTS = 16
 
@@ -88,7 +89,7 @@ class _Reader:
         if name in self.parts:
             raise RequestError.at("TPL-0005", name, "is there twice")
         if len(self.parts) >= MAX_PARTS:
-            raise RequestError.at("TPL-0005", "body", f"has more than {MAX_PARTS} parts")
+            raise RequestError.at("TPL-0005", "body", passed("has", MAX_PARTS, "parts", "send each field once"))
         file_name = options.get(b"filename")
         shown = None if file_name is None else file_name.decode("utf-8", "replace")
         self.parts[name] = Part(name, shown, bytes(self._content))

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from reporter.aws.http import Call
 from reporter.aws.multipart import Part, parse_form
 from reporter.errors import RequestError
+from reporter.limit import passed
 from reporter.workflow.upload_form import PreviewForm, Upload
 
 FIELDS = frozenset({"outputFormat", "description", "timeZone", "formulaGuard", "expiresAfterDays"})
@@ -31,7 +32,9 @@ def preview_of(call: Call, max_bytes: int) -> PreviewForm:
 def _parts(call: Call, max_bytes: int, known: set[str]) -> Mapping[str, Part]:
     body = call.body()
     if len(body) > max_bytes:
-        raise RequestError("TPL-0005", f"the body is larger than {max_bytes} bytes", status=413)
+        advice = "make the files in it smaller, the images in them above all"
+        message = passed("the body has", max_bytes, "bytes", advice, "MaxUploadBytes")
+        raise RequestError("TPL-0005", message, status=413)
     parts = parse_form(call.content_type(), body)
     if unknown := sorted(set(parts) - known):
         raise RequestError.at("TPL-0015", unknown[0], "is not a part of this form")

@@ -5,14 +5,19 @@ import hashlib
 import os
 
 from reporter.errors import ReportFailure
+from reporter.limit import FEWER_ROWS, disk_full, passed
 
 
 class DocumentWriter:
-    """``write`` takes text, ``write_bytes`` bytes; beyond ``max_bytes`` it raises ``ReportFailure`` TEMPLATE_OUTPUT."""
+    """``write`` takes text, ``write_bytes`` bytes; beyond ``max_bytes`` it raises ``ReportFailure`` TEMPLATE_OUTPUT.
 
-    def __init__(self, descriptor: int, max_bytes: int) -> None:
+    ``setting``: what ``max_bytes`` is told by.
+    """
+
+    def __init__(self, descriptor: int, max_bytes: int, setting: str = "MaxOutputBytes") -> None:
         self._descriptor = descriptor
         self._max_bytes = max_bytes
+        self._setting = setting
         self._digest = hashlib.sha256()
         self.size = 0
 
@@ -42,7 +47,8 @@ class DocumentWriter:
         except OSError as error:
             if error.errno == errno.EFBIG:
                 raise self._too_large() from None
-            raise ReportFailure("TEMPLATE_OUTPUT", "there is no room for the document on the worker's disk") from None
+            written = self.size - len(content)
+            raise ReportFailure("TEMPLATE_OUTPUT", disk_full(error, written, "the document")) from None
 
     def finish(self) -> list[str]:
         """Nothing is left to write, and nothing to warn of."""
@@ -53,4 +59,6 @@ class DocumentWriter:
         return os.pread(self._descriptor, self.size, 0)
 
     def _too_large(self) -> ReportFailure:
-        return ReportFailure("TEMPLATE_OUTPUT", f"the document is larger than {self._max_bytes} bytes")
+        return ReportFailure(
+            "TEMPLATE_OUTPUT", passed("the document has", self._max_bytes, "bytes", FEWER_ROWS, self._setting)
+        )

@@ -6,6 +6,7 @@ from typing import Any
 
 from reporter.language.numbers import Number, TemplateValueError, described, numeric
 from reporter.language.rows import Rows
+from reporter.limit import passed
 
 MAX_WIDTH = 10_000
 MAX_DECIMALS = 100
@@ -61,7 +62,7 @@ def members_of(value: Any, name: str) -> Iterable[Any]:
 def check_length(characters: int) -> None:
     """Raises ``TemplateValueError`` beyond ``MAX_TEXT``, before such a text is made."""
     if characters > MAX_TEXT:
-        raise TemplateValueError(f"a text is longer than {MAX_TEXT} characters")
+        raise TemplateValueError(passed("a text has", MAX_TEXT, "characters", "print its parts one after the other"))
 
 
 def call_problem(function: Callable[..., Any], given: int, named: Collection[str] = (), *, values: int = 0) -> str | None:

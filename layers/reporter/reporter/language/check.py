@@ -10,7 +10,7 @@ from reporter.errors import TemplateProblem, TemplateProblems
 from reporter.language.advice import advice
 from reporter.language.cells import SHEET_FILTER
 from reporter.language.environment import TemplateEnvironment
-from reporter.language.limits import DEFAULT_LIMITS, TemplateLimits
+from reporter.language.limits import DEFAULT_LIMITS, TemplateLimits, nested_too_deeply, too_deep
 from reporter.language.places import WORKBOOKS, literal_text, mark_values
 from reporter.language.reads import Reader, problem_at
 from reporter.language.script import script_in
@@ -72,7 +72,7 @@ def check(
     try:
         reader.walk(tree)
     except RecursionError:
-        problems.found.append(TemplateProblem("TPL-0007", "the template is nested too deeply", 1, 1))
+        problems.found.append(TemplateProblem("TPL-0007", nested_too_deeply(), 1, 1))
     _check_cells(tree, output_format, problems)
     if problems.found:
         raise TemplateProblems(sorted(problems.found, key=lambda problem: (problem.line, problem.column)))
@@ -106,7 +106,7 @@ def _parsed(text: str, schemas: Mapping[str, SourceSchema] | None, limits: Templ
         shown = getattr(line, "text", "")
         problem = TemplateProblem("TPL-0007", message, int(line), getattr(line, "column", 1), shown)
     except RecursionError:
-        problem = TemplateProblem("TPL-0007", "the template is nested too deeply", 1, 1)
+        problem = TemplateProblem("TPL-0007", nested_too_deeply(), 1, 1)
     except ValueError:
         problem = TemplateProblem("TPL-0007", "a number has too many digits", 1, 1)
     raise TemplateProblems([problem])
@@ -117,7 +117,7 @@ def _check_depth(tree: nodes.Template, limits: TemplateLimits) -> None:
     while pending:
         node, depth = pending.pop()
         if depth > limits.depth:
-            message = f"expressions are nested deeper than {limits.depth}"
+            message = too_deep("expressions", limits.depth)
             raise TemplateProblems([problem_at("TPL-0007", message, node, "")])
         pending.extend((child, depth + 1) for child in node.iter_child_nodes())
 

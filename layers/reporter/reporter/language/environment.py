@@ -11,7 +11,7 @@ from reporter.language.data_tests import DATA_TESTS
 from reporter.language.filters import FILTERS
 from reporter.language.functions import FUNCTIONS
 from reporter.language.lexer import TemplateLexer
-from reporter.language.limits import DEFAULT_LIMITS, TemplateLimits
+from reporter.language.limits import DEFAULT_LIMITS, TemplateLimits, nested_too_deeply
 from reporter.language.parser import TemplateParser
 
 
@@ -64,7 +64,7 @@ class TemplateEnvironment(SandboxedEnvironment):
             )
             return parser.parse()
         except RecursionError:
-            raise TemplateSyntaxError("the template is nested too deeply", 1) from None
+            raise TemplateSyntaxError(nested_too_deeply(), 1) from None
 
     def handle_exception(self, source: str | None = None) -> Never:
         """Errors keep their own line numbers: there is no template file to point into."""

@@ -9,6 +9,7 @@ from reporter.language.numbers import TemplateValueError
 from reporter.language.printing import text_of
 from reporter.language.rows import Rows
 from reporter.language.selection import filter_rows
+from reporter.limit import passed
 
 MAX_RANGE = 100_000
 MAX_BOUND = 10**12
@@ -34,7 +35,9 @@ def bounded_range(first: Any, end: Any = _NOT_GIVEN, step: Any = _NOT_GIVEN) -> 
         raise TemplateValueError("the step of a range must not be 0")
     made = range(*numbers)
     if len(made) > MAX_RANGE:
-        raise TemplateValueError(f"a range has more than {MAX_RANGE} numbers")
+        raise TemplateValueError(
+            passed("a range has", MAX_RANGE, "numbers", "loop over the rows of a table, or over two ranges")
+        )
     return made
 
 

@@ -14,9 +14,10 @@ from jinja2 import Environment
 from jinja2.exceptions import TemplateSyntaxError
 from jinja2.lexer import TOKEN_DATA, TOKEN_RAW_BEGIN, TOKEN_RAW_END, Lexer, OptionalLStrip, Token, TokenStream
 
-from reporter.language.limits import TemplateLimits
+from reporter.language.limits import TemplateLimits, too_deep
 from reporter.language.numbers import EXACT_DIGITS
 from reporter.language.syntax_messages import TemplateTokens, unreadable
+from reporter.limit import passed
 
 _lstrip: Any = OptionalLStrip
 _WORDS = {"&&": "and", "||": "or", "!": "not"}
@@ -121,11 +122,12 @@ class TemplateLexer(Lexer):
     def _count(self, kind: str, text: str, place: Place) -> None:
         self._seen += kind != "whitespace"
         if self._seen > self._limits.tokens:
-            raise TemplateSyntaxError(f"the template has more than {self._limits.tokens} words and marks", place)
+            advice = "make several templates of it"
+            raise TemplateSyntaxError(passed("the template has", self._limits.tokens, "words and marks", advice), place)
         if kind == "operator":
             self._brackets += (text in _OPEN) - (text in _CLOSE)
             if self._brackets > self._limits.brackets:
-                raise TemplateSyntaxError(f"brackets are nested deeper than {self._limits.brackets}", place)
+                raise TemplateSyntaxError(too_deep("brackets", self._limits.brackets), place)
         elif kind in {"block_end", "variable_end"}:
             self._brackets = 0
 

@@ -1,6 +1,9 @@
 """How large and how deep a template may be. Beyond a limit it is refused at upload, naming limit and place."""
 
+import sys
 from dataclasses import dataclass
+
+from reporter.limit import passed
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,3 +22,14 @@ class TemplateLimits:
 
 
 DEFAULT_LIMITS = TemplateLimits()
+
+
+def nested_too_deeply() -> str:
+    """What is said of a template that needs more of Python's stack than there is."""
+    advice = "nest it less, and let no macro call itself without end"
+    return passed("the template needs", sys.getrecursionlimit(), "calls inside one another", advice)
+
+
+def too_deep(what: str, most: int) -> str:
+    """What is said of what stands too deep inside one another."""
+    return passed(f"{what} are nested", most, "deep", "nest them less, or take parts of them into {% set %}")

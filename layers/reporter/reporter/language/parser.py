@@ -15,7 +15,7 @@ from reporter.language.arguments import call_problem
 from reporter.language.calculation import parse_calculation
 from reporter.language.cells import SHEET_FILTER
 from reporter.language.data_tests import DATA_TESTS
-from reporter.language.limits import TemplateLimits
+from reporter.language.limits import TemplateLimits, too_deep
 from reporter.language.syntax_messages import meant, not_closed, shown, unknown_tag
 
 FORLOOP = {
@@ -88,7 +88,7 @@ class TemplateParser(Parser):
         self._open_tags.append(token)
         self._blocks += 1
         if self._blocks > self._limits.blocks:
-            self.fail_at(f"tags are nested deeper than {self._limits.blocks}")
+            self.fail_at(too_deep("tags", self._limits.blocks))
         try:
             return parse()
         finally:
@@ -114,7 +114,7 @@ class TemplateParser(Parser):
         line = next(self.stream).lineno
         self._loops += 1
         if self._loops > self._limits.loops:
-            self.fail(f"loops are nested deeper than {self._limits.loops}", line)
+            self.fail(too_deep("loops", self._limits.loops), line)
         target = self.parse_assign_target(extra_end_rules=("name:in",))
         for name in [target] if isinstance(target, nodes.Name) else target.find_all(nodes.Name):
             if name.name == "loop":

@@ -21,6 +21,7 @@ from reporter.language.dates import format_date
 from reporter.language.environment import TemplateEnvironment
 from reporter.language.functions import FUNCTIONS
 from reporter.language.joins import NARROWED, mark_joins
+from reporter.language.limits import nested_too_deeply
 from reporter.language.lookup import narrowed
 from reporter.language.loops import keep_values_across_iterations
 from reporter.language.numbers import TemplateValueError, described, numeric, rounded, trimmed
@@ -71,7 +72,7 @@ def render(
     except TemplateSyntaxError as error:
         raise ReportFailure("TEMPLATE_ERROR", error.message or "the template does not parse", int(error.lineno)) from None
     except RecursionError:
-        raise ReportFailure("TEMPLATE_RECURSION", "the template is nested too deeply") from None
+        raise ReportFailure("TEMPLATE_RECURSION", nested_too_deeply()) from None
     pieces = _run(environment, code, data, rendering.names(escapes))
     try:
         _write_batched(pieces, write)
@@ -79,8 +80,7 @@ def render(
         message = str(error) if isinstance(error, TemplateValueError | TemplateRuntimeError) else "a value does not fit"
         raise ReportFailure("TEMPLATE_ERROR", message, _line(error, compiler.debug_info)) from error
     except RecursionError as error:
-        message = "the template calls itself without end"
-        raise ReportFailure("TEMPLATE_RECURSION", message, _line(error, compiler.debug_info)) from None
+        raise ReportFailure("TEMPLATE_RECURSION", nested_too_deeply(), _line(error, compiler.debug_info)) from None
     return rendering.warnings
 
 

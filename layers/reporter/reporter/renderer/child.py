@@ -24,13 +24,14 @@ from reporter.formats.workbook.limits import WorkbookLimits
 from reporter.formats.workbook.names import SheetNames
 from reporter.formats.writing import DocumentWriter
 from reporter.indexed_rows import IndexedRows, Scratch
+from reporter.language.limits import nested_too_deeply
 from reporter.language.render import render
-from reporter.renderer.containment import Limits, enter_containment
+from reporter.renderer.containment import Limits, Told, enter_containment
 
 MAX_MESSAGE_CHARACTERS = 2000
 RESERVE_BYTES = 8 * 1024 * 1024
-_TOO_MUCH_MEMORY = {"code": "TEMPLATE_MEMORY", "message": "the template needs more memory than it may use"}
-_TOO_DEEP = {"code": "TEMPLATE_RECURSION", "message": "the template is nested too deeply"}
+_TOO_MUCH_MEMORY = {"code": "TEMPLATE_MEMORY", "message": "there is no memory left"}
+"""Whoever started the child knows the limit, and has the memory to say it."""
 
 Answer = dict[str, Any]
 
@@ -59,7 +60,7 @@ def be_child(descriptors: Sequence[int], held: int) -> None:
             del reserve
             answer = _TOO_MUCH_MEMORY
         except RecursionError:
-            answer = _TOO_DEEP
+            answer = {"code": "TEMPLATE_RECURSION", "message": nested_too_deeply()}
         except ReportFailure as failure:
             answer = {"code": failure.code, "message": failure.message, "line": failure.line}
         except BaseException as error:  # noqa: BLE001 - whatever a template provokes ends here, as this report's error
@@ -78,7 +79,7 @@ def _answer(descriptors: Sequence[int], held: int) -> Answer:
         load_schema_checks()
     if job["format"] == "PDF" and not engine.available():
         raise ReportFailure("FORMAT_NOT_AVAILABLE", "the engine for documents in PDF is not installed here")
-    limits = Limits(**job["limits"])
+    limits = Limits(**{**job["limits"], "told": Told(**job["limits"]["told"])})
     if not enter_containment(limits, [output, result, held, scratch, *spools]):
         _send(result, {"filtered": False})
         if limits.filter_required:
@@ -93,7 +94,7 @@ def _answer(descriptors: Sequence[int], held: int) -> Answer:
         )
         for table in job["spool"]
     }
-    writer = DocumentWriter(output, limits.output_bytes)
+    writer = DocumentWriter(output, limits.output_bytes, limits.told.output_bytes)
     warnings = [] if job["format"] == SCHEMA_ONLY else _write_document(job, data_for_template(job["tables"], rows), writer)
     verify(output, job["format"], job["xmlSchema"])
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

@@ -21,13 +21,15 @@ from pathlib import Path
 from typing import Any
 
 from reporter.dataset import SpooledTable
+from reporter.deadline import FOR_EVER, Deadline
 from reporter.document import Document
 from reporter.errors import ReporterError, ReportFailure, RequestError, Unavailable
 from reporter.formats.pdf.limits import PdfLimits
 from reporter.formats.template_file import TemplateFile
 from reporter.formats.verifying import SCHEMA_ONLY
 from reporter.formats.workbook.limits import DEFAULT, WorkbookLimits
-from reporter.renderer.containment import Limits
+from reporter.limit import passed
+from reporter.renderer.containment import Limits, Told
 
 _log = logging.getLogger("reporter")
 POLL_SECONDS = 0.25
@@ -77,7 +79,7 @@ class Renderer:
 
     Jobs of several threads follow one another. ``warm``: whether it imports what it needs at once, or with the first job:
     then it costs next to nothing where there may never be one. ``unfiltered`` is called once, when a child tells
-    that the kernel does not filter its system calls.
+    that the kernel does not filter its system calls. ``pages``: how the limits are told for PDF, where otherwise.
     """
 
     def __init__(
@@ -86,11 +88,13 @@ class Renderer:
         pdf_limits: PdfLimits | None = None,
         *,
         warm: bool = True,
+        pages: Told | None = None,
         unfiltered: Callable[[], None] = lambda: None,
     ) -> None:
         self._limits = limits
         self._pdf_limits = pdf_limits or PdfLimits()
         self._warm = warm
+        self._pages = pages or limits.told
         self._unfiltered = unfiltered
         self._told = False
         self._lock = threading.Lock()
@@ -104,15 +108,15 @@ class Renderer:
         job: Job,
         folder: Path,
         cancelled: Callable[[], bool] = lambda: False,
-        seconds: float | None = None,
+        deadline: Deadline = FOR_EVER,
     ) -> Document:
-        """The document, in ``folder``. ``cancelled`` is asked a few times a second; ``seconds`` shortens the wall clock.
+        """The document, in ``folder``. ``cancelled`` is asked a few times a second; ``deadline`` shortens the wall clock.
 
         Raises ``ReportFailure``: TEMPLATE_TIMEOUT, TEMPLATE_MEMORY, TEMPLATE_OUTPUT, TEMPLATE_RECURSION, TEMPLATE_ERROR
         (with the template's line), DOCUMENT_INVALID (with the document's), FORMAT_NOT_AVAILABLE, CONTAINMENT_NOT_AVAILABLE,
         CANCELED; ``Unavailable`` when the renderer itself died. Then there is no document.
         """
-        return self._made(job, folder, cancelled, seconds)
+        return self._made(job, folder, cancelled, deadline)
 
     def check_xml_schema(self, text: str) -> None:
         """Raises ``ReportFailure`` SCHEMA_INVALID with the schema's line, ``Unavailable`` when the renderer died,
@@ -122,17 +126,16 @@ class Renderer:
         job = Job("", SCHEMA_ONLY, {}, [], datetime(1970, 1, 1, tzinfo=UTC), xml_schema=text)
         try:
             with tempfile.TemporaryDirectory(prefix="schema-") as folder:
-                self._made(job, Path(folder), lambda: False, None)
+                self._made(job, Path(folder), lambda: False, FOR_EVER)
         except ReportFailure as failure:
             if failure.code == "SCHEMA_INVALID":
                 raise
             if failure.code == "CONTAINMENT_NOT_AVAILABLE":
                 raise RequestError("TPL-0018", failure.message) from None
-            message = "the schema takes more time or memory to be understood than it may: make it simpler"
-            raise ReportFailure("SCHEMA_INVALID", message) from None
+            raise ReportFailure("SCHEMA_INVALID", failure.message) from None
 
-    def _made(self, job: Job, folder: Path, cancelled: Callable[[], bool], seconds: float | None) -> Document:
-        wall = self._limits.seconds if seconds is None else min(self._limits.seconds, seconds)
+    def _made(self, job: Job, folder: Path, cancelled: Callable[[], bool], deadline: Deadline) -> Document:
+        wall = min(self._limits.seconds, deadline.left())
         job_path, output_path, scratch_path = folder / "job.json", folder / "document", folder / "scratch"
         spools = list(dict.fromkeys(table.path for table in job.spool))
         job_path.write_text(json.dumps(self._described(job, spools)))
@@ -151,7 +154,8 @@ class Renderer:
             try:
                 with self._lock:
                     run = self._run(descriptors, wall, reading, ours.close, cancelled)
-                return self._judged(run, output_path)
+                told = self._pages if job.output_format == "PDF" else self._limits.told
+                return self._judged(run, output_path, deadline, told)
             except ReporterError:
                 output_path.unlink()
                 raise
@@ -270,7 +274,7 @@ class Renderer:
         while reading in watched and (piece := os.read(reading, 1 << 16)):
             run.answer += piece
 
-    def _judged(self, run: _Run, output: Path) -> Document:
+    def _judged(self, run: _Run, output: Path, deadline: Deadline, told: Told) -> Document:
         made: dict[str, Any] = {}
         with suppress(ValueError):
             for line in run.answer.splitlines():
@@ -279,17 +283,24 @@ class Renderer:
             self._tell_unfiltered()
         if "sha256" in made:
             return Document(output, made["size"], made["sha256"], tuple(made["warnings"]))
-        if "code" in made:
+        if "code" in made and made["code"] != "TEMPLATE_MEMORY":
             raise ReportFailure(made["code"], made["message"], made.get("line"))
         if run.stopped == "CANCELED":
             raise ReportFailure("CANCELED", "the rendering was stopped")
-        signal_number = os.WTERMSIG(run.status) if os.WIFSIGNALED(run.status) else 0
-        if run.stopped:
-            raise ReportFailure("TEMPLATE_TIMEOUT", f"rendering takes longer than {run.wall_seconds:.0f} seconds")
-        if signal_number == signal.SIGXCPU or run.cpu_seconds >= self._limits.cpu_seconds:
-            message = f"rendering takes more than {self._limits.cpu_seconds} seconds of processor time"
-            raise ReportFailure("TEMPLATE_TIMEOUT", message)
-        raise ReportFailure("TEMPLATE_MEMORY", "the template needs more memory than it may use")
+        limits = self._limits
+        what = f"{told.what} takes"
+        if "code" not in made:
+            signal_number = os.WTERMSIG(run.status) if os.WIFSIGNALED(run.status) else 0
+            if run.stopped and run.wall_seconds < limits.seconds:
+                raise ReportFailure("TEMPLATE_TIMEOUT", deadline.message())
+            if run.stopped:
+                message = passed(what, limits.seconds, "seconds", told.advice, told.seconds)
+                raise ReportFailure("TEMPLATE_TIMEOUT", message)
+            if signal_number == signal.SIGXCPU or run.cpu_seconds >= limits.cpu_seconds:
+                message = passed(what, limits.cpu_seconds, "seconds of processor time", told.advice, told.cpu_seconds)
+                raise ReportFailure("TEMPLATE_TIMEOUT", message)
+        message = passed(what, limits.memory_bytes, "bytes of memory", told.advice, told.memory_bytes)
+        raise ReportFailure("TEMPLATE_MEMORY", message)
 
     def _tell_unfiltered(self) -> None:
         """Once: it is so for every child of this machine."""

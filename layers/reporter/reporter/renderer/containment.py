@@ -6,12 +6,25 @@ from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
 
+from reporter.limit import FEWER_ROWS
 from reporter.renderer.system_calls import refuse_system_calls
 
 
 @dataclass(frozen=True, slots=True)
+class Told:
+    """By which settings ``Limits`` are told, of what, and what its owner can do."""
+
+    what: str = "the rendering"
+    seconds: str = "RenderSeconds"
+    cpu_seconds: str = "RenderCpuSeconds"
+    memory_bytes: str = "RenderMemoryBytes"
+    output_bytes: str = "MaxOutputBytes"
+    advice: str = f"{FEWER_ROWS}, or a simpler template"
+
+
+@dataclass(frozen=True, slots=True)
 class Limits:
-    """``memory_bytes`` beyond what the process has at the start; times in seconds.
+    """``memory_bytes`` beyond what the process has at the start; times in seconds. ``told``: how they are called.
 
     ``filter_required``: whether nothing is made where the kernel does not filter system calls.
     """
@@ -21,6 +34,7 @@ class Limits:
     memory_bytes: int
     output_bytes: int
     filter_required: bool = True
+    told: Told = Told()
 
 
 def enter_containment(limits: Limits, keep: Collection[int]) -> bool:

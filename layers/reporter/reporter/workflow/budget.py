@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from reporter.limit import passed
 from reporter.report import Report, ReportError
 
 
@@ -38,7 +39,12 @@ class Budget:
         if report.expired(now):
             return ReportError("EXPIRED", "the report expired before it was made")
         if attempts >= self.max_attempts:
-            return ReportError("ATTEMPTS_USED_UP", f"the report was begun {attempts} times and never finished")
+            return ReportError(
+                "ATTEMPTS_USED_UP", passed("the report needs", self.max_attempts, "attempts", "retry it", "MaxAttempts")
+            )
         if now >= self.begin_by(report, attempts):
-            return ReportError("WAITED_TOO_LONG", f"no worker was free for it within {self.queue_age} seconds")
+            return ReportError(
+                "WAITED_TOO_LONG",
+                passed("the report has waited for", self.queue_age, "seconds", "retry it later", "QueueAgeSeconds"),
+            )
         return None

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from reporter.errors import NotNow, Unavailable
+from reporter.limit import passed
 from reporter.ports import Clock
 
 
@@ -46,8 +47,8 @@ def check_rate(organization_id: str, rates: Rates, clock: Clock) -> None:
     if limit is None:
         return
     seconds = max(1, int((window + timedelta(minutes=1) - now).total_seconds()) + 1)
-    message = f"the organization may ask for {limit} reports a minute (reportsPerMinute)"
-    raise NotNow("TPL-0429", f"{message}: try again in {seconds} seconds, or have the limit raised", seconds)
+    what, advice = "the organization asks for", f"try again in {seconds} seconds"
+    raise NotNow("TPL-0429", passed(what, limit, "reports a minute", advice, "reportsPerMinute"), seconds)
 
 
 CheckRate = Callable[[str], None]

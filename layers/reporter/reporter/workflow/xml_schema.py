@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from reporter.errors import ConditionFailed, FieldProblem, ReportFailure, RequestError, Unavailable
+from reporter.limit import passed
 from reporter.template import Template
 
 PART = "schema"
@@ -58,7 +59,8 @@ def require_fitting(part: bytes | None, output_format: str, max_bytes: int) -> N
     if output_format != "XML":
         raise RequestError.at("TPL-0007", PART, f"only XML documents have a schema, not {output_format}")
     if len(part) > max_bytes:
-        raise RequestError.at("TPL-0007", PART, f"the schema is larger than {max_bytes} bytes")
+        message = passed("the schema has", max_bytes, "bytes", "take out what documents do not need", "MaxSchemaBytes")
+        raise RequestError.at("TPL-0007", PART, message)
 
 
 def schema_text(part: bytes) -> str:

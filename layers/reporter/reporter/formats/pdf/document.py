@@ -13,6 +13,7 @@ from reporter.formats.pdf.limits import PdfLimits
 from reporter.formats.pdf.links import without_other_links
 from reporter.formats.pdf.markup import check_markup
 from reporter.formats.writing import DocumentWriter
+from reporter.limit import FEWER_ROWS, passed
 
 
 class PdfFromHtml:
@@ -29,7 +30,8 @@ class PdfFromHtml:
         """Raises ``ReportFailure`` TEMPLATE_OUTPUT beyond the limit."""
         self._size += len(text) if text.isascii() else len(text.encode())
         if self._size > self._limits.html_bytes:
-            raise ReportFailure("TEMPLATE_OUTPUT", f"the document's HTML is larger than {self._limits.html_bytes} bytes")
+            message = passed("the document's HTML has", self._limits.html_bytes, "bytes", FEWER_ROWS, "PdfHtmlBytes")
+            raise ReportFailure("TEMPLATE_OUTPUT", message)
         self._pieces.append(text)
 
     def finish(self) -> list[str]:
@@ -44,7 +46,8 @@ class PdfFromHtml:
         text, bookmarks = mark_headings(text)
         pages = engine.HtmlPages(text)
         if pages.count > self._limits.pages:
-            raise ReportFailure("TEMPLATE_OUTPUT", f"the document has {pages.count} pages, more than {self._limits.pages}")
+            message = passed("the document has", self._limits.pages, f"pages, {pages.count} in all", FEWER_ROWS, "PdfPages")
+            raise ReportFailure("TEMPLATE_OUTPUT", message)
         pages.write(self._writer.write_bytes)
         self._writer.write_bytes(update_of(self._writer.read(), pages.count, bookmarks, self._now))
         return [*pages.warnings, *dropped, *missing_glyphs.warnings_for(text)]

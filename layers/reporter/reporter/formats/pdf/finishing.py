@@ -34,7 +34,7 @@ def update_of(document: bytes, pages: int, bookmarks: Sequence[Bookmark], create
         targets = reader.named_destinations.keys() if bookmarks else ()
     except (PyPdfError, ValueError, KeyError, TypeError, IndexError, AttributeError):
         # When memory runs out the engine stops writing and says nothing.
-        raise ReportFailure("TEMPLATE_MEMORY", "the document needs more memory than it may use") from None
+        raise ReportFailure("TEMPLATE_MEMORY", "there is no memory left") from None
     update.info[NameObject("/Creator")] = TextStringObject(CREATOR)
     update.info[NameObject("/CreationDate")] = TextStringObject(created.astimezone(UTC).strftime("D:%Y%m%d%H%M%SZ"))
     _add_outline(update, [bookmark for bookmark in bookmarks if bookmark.target in targets])

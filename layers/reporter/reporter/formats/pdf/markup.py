@@ -11,6 +11,7 @@ from urllib.parse import unquote_to_bytes
 from reporter.errors import ReportFailure
 from reporter.formats.pdf.images import NotAnImage, pixels
 from reporter.formats.pdf.limits import PdfLimits
+from reporter.limit import passed
 
 MAX_EMBEDDING = 3
 """An SVG image may hold images, which may be SVG again; so often."""
@@ -48,7 +49,8 @@ def _check_nesting(text: str, most: int) -> None:
     # Elements of SVG may be closed where they begin; that is looked for only when it matters.
     steps = (-1 if slash else 1 for slash in _TAG.findall(_SELF_CLOSED.sub("", text)))
     if max(accumulate(steps), default=0) > most:
-        raise ReportFailure("TEMPLATE_RECURSION", f"the document nests elements more than {most} deep")
+        message = passed("the document's elements are nested", most, "deep", "nest them less", "PdfNesting")
+        raise ReportFailure("TEMPLATE_RECURSION", message)
 
 
 def _check_data(text: str, limits: PdfLimits, left: int, depth: int = 0) -> int:
@@ -63,7 +65,8 @@ def _check_data(text: str, limits: PdfLimits, left: int, depth: int = 0) -> int:
         except NotAnImage:
             left = _check_svg(content, limits, left, depth)
         if left < 0:
-            raise ReportFailure("TEMPLATE_OUTPUT", f"the document's images have more than {limits.image_pixels} pixels")
+            what, advice = "the document's images have", "show fewer or smaller ones"
+            raise ReportFailure("TEMPLATE_OUTPUT", passed(what, limits.image_pixels, "pixels", advice, "PdfImagePixels"))
     return left
 
 
@@ -91,7 +94,8 @@ def _data(text: str, most: int) -> Iterator[bytes]:
         end = (_END if encoded else _closing(text, found.start())).search(text, found.end())
         written = text[found.end() : end.start() if end else len(text)]
         if len(written) > most:
-            raise ReportFailure("TEMPLATE_OUTPUT", f"a data: URL is longer than {most} bytes")
+            message = passed("a data: URL has", most, "bytes", "show a smaller image", "PdfDataUrlBytes")
+            raise ReportFailure("TEMPLATE_OUTPUT", message)
         content = unquote_to_bytes(written)
         try:
             yield base64.b64decode(content) if encoded else content
@@ -110,6 +114,6 @@ def _check_svg(content: bytes, limits: PdfLimits, left: int, depth: int) -> int:
     if "<svg" not in text[:2000].lower():
         raise ReportFailure("DOCUMENT_INVALID", "a data: URL holds no image of a kind that documents may have")
     if depth >= MAX_EMBEDDING:
-        raise ReportFailure("DOCUMENT_INVALID", f"images are held in images more than {MAX_EMBEDDING} deep")
+        raise ReportFailure("DOCUMENT_INVALID", passed("images hold images", MAX_EMBEDDING, "deep", "take them out"))
     _check_nesting(text, limits.nesting)
     return _check_data(text, limits, left, depth + 1)

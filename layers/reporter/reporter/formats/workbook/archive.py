@@ -10,6 +10,7 @@ from typing import Self
 
 from reporter.errors import ReportFailure
 from reporter.formats.writing import DocumentWriter
+from reporter.limit import FEWER_ROWS, passed
 
 LEVEL = 2
 """A third of the time of level 6, for files that are an eighth larger."""
@@ -41,9 +42,13 @@ class Archive:
     def enter(self, name: bytes, offset: int, crc: int, sizes: tuple[int, int]) -> None:
         """A part is whole: ``sizes`` compressed and not."""
         if len(self._directory) >= MOST_PARTS:
-            raise ReportFailure("DOCUMENT_INVALID", f"the workbook has more than the {MOST_PARTS} parts of its file format")
+            raise ReportFailure(
+                "DOCUMENT_INVALID", passed("the workbook has", MOST_PARTS, "parts", f"{FEWER_ROWS}, or use CSV")
+            )
         if offset > MOST_BYTES:
-            raise ReportFailure("DOCUMENT_INVALID", f"the workbook has more than the {MOST_BYTES} bytes of its file format")
+            raise ReportFailure(
+                "DOCUMENT_INVALID", passed("the workbook has", MOST_BYTES, "bytes", f"{FEWER_ROWS}, or use CSV")
+            )
         fields = (_ENTRY, _VERSION, _VERSION, _FLAGS, _DEFLATED, _TIME, _DATE, crc, *sizes, len(name), 0, 0, 0, 0, 0, offset)
         self._directory.append(struct.pack("<IHHHHHHIIIHHHHHII", *fields) + name)
 
@@ -57,7 +62,9 @@ class Archive:
         offset, directory = self.offset, b"".join(self._directory)
         count = len(self._directory)
         if offset + len(directory) > MOST_BYTES:
-            raise ReportFailure("DOCUMENT_INVALID", f"the workbook has more than the {MOST_BYTES} bytes of its file format")
+            raise ReportFailure(
+                "DOCUMENT_INVALID", passed("the workbook has", MOST_BYTES, "bytes", f"{FEWER_ROWS}, or use CSV")
+            )
         self.writer.write_bytes(directory + struct.pack("<IHHHHIIH", _END, 0, 0, count, count, len(directory), offset, 0))
 
 

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from reporter.errors import ReportFailure
 from reporter.language.cells import CELL_END, OWN, SHOWN, TOO_EXACT, VALUE, shown, text_cell
+from reporter.limit import passed
 
 MOST_ROWS = 1_048_576
 MOST_COLUMNS = 16_384
@@ -63,6 +64,12 @@ def cell_of(field: str) -> Cell:
     return Cell(text_cell(text), text, bool(own.strip()))
 
 
+def too_many_rows(sheet: str) -> ReportFailure:
+    """What is raised where a sheet is full."""
+    message = passed(f"sheet {sheet} has", MOST_ROWS, "rows", "begin another sheet, or use CSV")
+    return ReportFailure("DOCUMENT_INVALID", message)
+
+
 class Place:
     """Where a cell stands, for errors and warnings."""
 
@@ -77,10 +84,10 @@ class Place:
     def check(self, cells: Sequence[Cell]) -> None:
         """Raises ``ReportFailure`` for what the row of a sheet cannot hold."""
         if self.row > MOST_ROWS:
-            message = f"sheet {self.sheet}, row {self.row}: a sheet has {MOST_ROWS} rows; begin another one, or use CSV"
-            raise ReportFailure("DOCUMENT_INVALID", message)
+            raise too_many_rows(self.sheet)
         if len(cells) > MOST_COLUMNS:
-            message = f"{self.named(MOST_COLUMNS + 1)}: a sheet has {MOST_COLUMNS} columns"
+            what, advice = f"{self.named(MOST_COLUMNS + 1)}: a sheet has", "spread them over several sheets, or use CSV"
+            message = passed(what, MOST_COLUMNS, "columns", advice)
             raise ReportFailure("DOCUMENT_INVALID", message)
         for column, cell in enumerate(cells, start=1):
             self.check_cell(column, cell)
@@ -95,7 +102,8 @@ class Place:
     def _check_length(self, column: int, text: str) -> None:
         length = len(text.encode("utf-16-le", "surrogatepass")) // 2
         if length > MOST_CHARACTERS:
-            message = f"{self.named(column)}: a text has {length} characters, a cell holds {MOST_CHARACTERS}"
+            what, advice = f"{self.named(column)}: a text has {length} characters,", "shorten it, or use CSV"
+            message = passed(what, MOST_CHARACTERS, "fit into a cell", advice)
             raise ReportFailure("DOCUMENT_INVALID", message)
 
     def _check_surrogates(self, column: int, text: str) -> None:

@@ -14,11 +14,13 @@ from reporter.formats.workbook.cells import (
     Place,
     Warnings,
     cell_of,
+    too_many_rows,
     without_hidden,
 )
 from reporter.formats.workbook.design import Design
 from reporter.formats.workbook.design_sheet import RowDesign
 from reporter.formats.workbook.layout import NOWHERE, WHOLE, Layout
+from reporter.formats.workbook.limits import too_many_sheets
 from reporter.formats.workbook.names import SheetNames, quoted
 from reporter.formats.workbook.related import Instance, RelatedParts
 from reporter.formats.workbook.tail import Tail
@@ -148,7 +150,7 @@ class FilledWorkbook:
         design = self._design.sheets[index]
         most = self._design.limits.sheets
         if len(self._instances) >= most:
-            raise ReportFailure("DOCUMENT_INVALID", f"the workbook has more than {most} sheets (WorkbookSheets)")
+            raise ReportFailure("DOCUMENT_INVALID", too_many_sheets(most))
         name = design.name
         if design.repeated:
             wanted = cell_of(field).shown
@@ -254,8 +256,7 @@ class _Sheet:
         if not self._book.layouts_known:
             self._instance.layout.put(number)
         if self._row > MOST_ROWS:
-            message = f"sheet {self._instance.name}, row {self._row}: a sheet has {MOST_ROWS} rows"
-            raise ReportFailure("DOCUMENT_INVALID", message)
+            raise too_many_rows(self._instance.name)
         return row
 
     def _checked(self, design: RowDesign, fields: Sequence[str]) -> list[str]:

@@ -18,7 +18,7 @@ from reporter.formats.workbook.cells import (
     column_name,
     without_hidden,
 )
-from reporter.formats.workbook.limits import DEFAULT
+from reporter.formats.workbook.limits import DEFAULT, too_many_sheets
 from reporter.formats.workbook.names import SheetNames
 from reporter.formats.writing import DocumentWriter
 from reporter.language.cells import CELL_END, OWN, ROW_END, SHEET, TOO_EXACT, VALUE
@@ -87,9 +87,7 @@ class WorkbookFromText:
     def _begin(self, wanted: str) -> None:
         self._end_sheet()
         if len(self._done) >= self._most_sheets:
-            raise ReportFailure(
-                "DOCUMENT_INVALID", f"the workbook has more than {self._most_sheets} sheets (WorkbookSheets)"
-            )
+            raise ReportFailure("DOCUMENT_INVALID", too_many_sheets(self._most_sheets))
         name = self._names.add(wanted)
         if wanted and name != wanted:
             self._warnings.add(f"the sheet {wanted[:100]!r} is called {name!r}, as spreadsheets refuse its name")

@@ -2,6 +2,10 @@
 
 from dataclasses import dataclass
 
+from reporter.limit import FEWER_ROWS, passed
+
+SIMPLER = "make the template simpler"
+
 
 @dataclass(frozen=True, slots=True)
 class WorkbookLimits:
@@ -19,3 +23,8 @@ class WorkbookLimits:
 
 
 DEFAULT = WorkbookLimits()
+
+
+def too_many_sheets(most: int) -> str:
+    """What is said of a document beyond ``sheets``."""
+    return passed("the workbook has", most, "sheets", FEWER_ROWS, "WorkbookSheets")

@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator
 
+from reporter.formats.workbook.limits import SIMPLER
 from reporter.formats.workbook.package import Package, Relation, refuse, relations_name
+from reporter.limit import passed
 
 _KINDS = frozenset(
     {"drawing", "chart", "table", "chartUserShapes", "chartStyle", "chartColorStyle", "printerSettings", "vmlDrawing"}
@@ -38,6 +40,6 @@ def check_owned(package: Package, name: str, taken: set[str], depth: int = 1) ->
         if relation.target in taken or relation.target.endswith(".rels"):
             raise refuse(f"{told}, which belongs to another part")
         if depth > DEEPEST:
-            raise refuse(f"{told}, more than {DEEPEST} parts deep")
+            raise refuse(passed(f"{told}, which stands", DEEPEST, "parts deep", SIMPLER))
         taken.add(relation.target)
         check_owned(package, relation.target, taken, depth + 1)

@@ -11,8 +11,9 @@ from urllib.parse import unquote
 from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile
 
 from reporter.errors import TemplateProblem, TemplateProblems
-from reporter.formats.workbook.limits import DEFAULT, WorkbookLimits
+from reporter.formats.workbook.limits import DEFAULT, SIMPLER, WorkbookLimits
 from reporter.formats.workbook.xml_scan import Element, NotXml, scan
+from reporter.limit import passed
 
 CONTENT_TYPES = "[Content_Types].xml"
 ZIP_MAGIC = b"PK\x03\x04"
@@ -63,10 +64,11 @@ class Package:
         if content is None:
             raise refuse(f"the workbook lacks its part {name}")
         if len(content) > self._limits.part_bytes:
-            raise refuse(f"the workbook's part {name} is larger than {self._limits.part_bytes} bytes (WorkbookPartBytes)")
+            what = f"the workbook's part {name} has"
+            raise refuse(passed(what, self._limits.part_bytes, "bytes", SIMPLER, "WorkbookPartBytes"))
         self._tags_left -= content.count(b"<")
         if self._tags_left < 0 and not self._understood:
-            raise refuse(f"the workbook holds more than {self._limits.tags} tags (WorkbookTags)")
+            raise refuse(passed("the workbook holds", self._limits.tags, "tags", SIMPLER, "WorkbookTags"))
         try:
             return scan(content, self._limits.part_elements)
         except NotXml as error:
@@ -151,9 +153,9 @@ def _unpacked(content: bytes, limits: WorkbookLimits) -> dict[str, bytes]:
         with ZipFile(BytesIO(content)) as archive:
             entries = [entry for entry in archive.infolist() if not entry.is_dir()]
             if len(entries) > limits.parts:
-                raise refuse(f"the workbook holds more than {limits.parts} parts (WorkbookParts)")
+                raise refuse(passed("the workbook holds", limits.parts, "parts", SIMPLER, "WorkbookParts"))
             if sum(entry.file_size for entry in entries) > limits.bytes:
-                raise refuse(f"the workbook holds more than {limits.bytes} bytes unpacked (WorkbookBytes)")
+                raise refuse(passed("the workbook holds", limits.bytes, "bytes unpacked", SIMPLER, "WorkbookBytes"))
             parts: dict[str, bytes] = {}
             seen: set[str] = set()
             for entry in entries:

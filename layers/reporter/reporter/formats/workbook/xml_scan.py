@@ -4,7 +4,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from xml.parsers import expat
 
-from reporter.formats.workbook.limits import DEFAULT
+from reporter.formats.workbook.limits import DEFAULT, SIMPLER
+from reporter.limit import passed
 
 MOST_DEPTH = 100
 """Not to be set: spreadsheets nest a dozen deep, whatever they hold."""
@@ -68,9 +69,9 @@ def scan(content: bytes, most_elements: int = DEFAULT.part_elements) -> Element:
         nonlocal count
         count += 1
         if count > most_elements:
-            raise NotXml(f"it has more than {most_elements} elements (WorkbookPartElements)")
+            raise NotXml(passed("it has", most_elements, "elements", SIMPLER, "WorkbookPartElements"))
         if len(stack) > MOST_DEPTH:
-            raise NotXml(f"its elements are more than {MOST_DEPTH} deep")
+            raise NotXml(passed("its elements are nested", MOST_DEPTH, "deep", SIMPLER))
         at = parser.CurrentByteIndex
         tag = _TAG.match(content, at)
         if tag is None:
