@@ -179,7 +179,7 @@ def test_the_code_comes_as_the_table_says_and_nothing_is_stored(code: str, world
     assert everything(world) == before
 
 
-@pytest.mark.parametrize("kind", ["MISSING_AUTHENTICATION_TOKEN", "RESOURCE_NOT_FOUND", "REQUEST_TOO_LARGE"])
+@pytest.mark.parametrize("kind", ["MISSING_AUTHENTICATION_TOKEN", "RESOURCE_NOT_FOUND"])
 def test_the_gateway_says_it_in_the_same_words(kind: str) -> None:
     status, body = gateway_answer(kind)
     assert (body["status"], body["title"], body["detail"]) == (

@@ -45,6 +45,7 @@ GREEDY = "{% set x = 'A'|ljust:10000 %}{% for i in range(99999) %}{% set l = [l,
 CALLS_ITSELF = "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}"
 SHEETS = "{% for c in erp.customers %}{% sheet c.name %}1\n{% endfor %}"
 MB = 1024 * 1024
+PRESS: Any = worker.ports.press
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ class Bench:
             "output_format": output_format,
         }
         self.world.add_report(report_in(ORGANIZATION, **about))
-        self.patch.setattr(worker.press, "_rows_of", lambda _organization: given_json(ROWS, "data"))
+        self.patch.setattr(PRESS, "_rows_of", lambda _organization: given_json(ROWS, "data"))
         fulfil(RenderMessage(ORGANIZATION, REPORT), worker.ports, worker.limits, lambda _s: None, Deadline(seconds))
         ended = worker.ports.reports.get(ORGANIZATION, REPORT)
         assert ended is not None
@@ -258,9 +259,9 @@ SCENES = {
     ),
     "a filter's text": Scene(None, 4000, lambda bench: bench.post(filters={"e": {"t": {"f": {"eq": ["x" * 4001]}}}})),
     "parts of a form": Scene(None, 16, lambda bench: bench.upload(b"x", **dict.fromkeys(map(str, range(16)), "x"))),
-    "rows": made("MaxRows", 1, worker.press, "_max_rows", NAMES),
-    "rows for pages": made("PdfMaxRows", 1, worker.press, "_max_rows", NAMES, "PDF"),
-    "bytes of rows": made("MaxSpoolBytes", 10, worker.press, "_max_bytes", NAMES),
+    "rows": made("MaxRows", 1, PRESS, "_max_rows", NAMES),
+    "rows for pages": made("PdfMaxRows", 1, PRESS, "_max_rows", NAMES, "PDF"),
+    "bytes of rows": made("MaxSpoolBytes", 10, PRESS, "_max_bytes", NAMES),
     "a worker's time": Scene("WorkerSeconds less ReserveSeconds", 1, out_of_time),
     "time": made("RenderSeconds", 1, worker.renderer, "_limits.seconds", ENDLESS),
     "time for pages": made("PdfRenderSeconds", 1, PDF, "_limits.seconds", ENDLESS, "PDF"),
@@ -278,9 +279,9 @@ SCENES = {
     "elements": made("PdfNesting", 9, PDF, "_pdf_limits.nesting", nested("div", 10), "PDF"),
     "a URL": made("PdfDataUrlBytes", 9, PDF, "_pdf_limits.data_url_bytes", image(png(9, 9)), "PDF"),
     "pixels": made("PdfImagePixels", 9, PDF, "_pdf_limits.image_pixels", image(png(9, 9)), "PDF"),
-    "sheets": made("WorkbookSheets", 1, worker.press, "_workbook_limits.sheets", SHEETS, "XLSX"),
+    "sheets": made("WorkbookSheets", 1, PRESS, "_workbook_limits.sheets", SHEETS, "XLSX"),
     "sheets of a design": made(
-        "WorkbookSheets", 1, worker.press, "_workbook_limits.sheets", saved(designed({"A1": "x"}, {"name": "b"})), "XLSX"
+        "WorkbookSheets", 1, PRESS, "_workbook_limits.sheets", saved(designed({"A1": "x"}, {"name": "b"})), "XLSX"
     ),
     "a workbook's parts": of_a_workbook("WorkbookParts", 3, "parts"),
     "a workbook's bytes": of_a_workbook("WorkbookBytes", 400, "bytes"),
