@@ -1,13 +1,15 @@
 """Links to documents on the deployed stack: good for what was signed, and for nothing else."""
 
+import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import pytest
 
 from local.api import Api
+from local.paths import STACK
 from local.postgresql import EmbeddedPostgres
 from local.stack import Running
 from samples import ledger
@@ -68,6 +70,38 @@ def test_a_link_that_was_changed_is_refused(link: str, change: str) -> None:
     status, _headers, body = fetched(changed(link, CHANGES[change]))
     assert status in {400, 403}, body
     assert "linked" not in body
+
+
+SECONDS = 4
+
+
+@pytest.fixture
+def brief(deployed: tuple[Running, EmbeddedPostgres]) -> Iterator[None]:
+    """Links are good for seconds instead of minutes."""
+    running = deployed[0]
+    found = running.client("cloudformation").describe_stack_resource(StackName=STACK, LogicalResourceId="StatusFunction")
+    name, functions = found["StackResourceDetail"]["PhysicalResourceId"], running.client("lambda")
+    before = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+    told = {**before, "DOWNLOAD_SECONDS": str(SECONDS)}
+    functions.update_function_configuration(FunctionName=name, Environment={"Variables": told})
+    yield
+    functions.update_function_configuration(FunctionName=name, Environment={"Variables": before})
+
+
+def test_a_link_past_its_time_is_refused(link: str, brief: None, deployed: tuple[Running, EmbeddedPostgres]) -> None:
+    api = Api(deployed[0].url, ledger.ORGANIZATION)
+    report = urlsplit(link).path.split("/")[-2]
+    deadline = time.monotonic() + 60
+    signed: Query = {}
+    while signed.get("X-Amz-Expires") != str(SECONDS):
+        assert time.monotonic() < deadline, signed
+        new = str(api.call("GET", f"/v1/reports/{report}/download?redirect=false")[1]["url"])
+        signed = dict(parse_qsl(urlsplit(new).query))
+    assert fetched(new)[::2] == (200, "linked")
+    time.sleep(SECONDS + 1)
+    status, _headers, body = fetched(new)
+    assert (status, "linked" in body) == (403, False), body
+    assert fetched(link)[2] == "linked"
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "HEAD"])

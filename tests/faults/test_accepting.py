@@ -1,17 +1,26 @@
 """Faults between a client's POST and the message in the queue: one key, one report, and nobody is told a lie."""
 
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from botocore.client import BaseClient
 from botocore.exceptions import ClientError, EndpointConnectionError
 from reporter.aws.clients import client
+from reporter.aws.idempotency import PowertoolsIdempotency
+from reporter.errors import RequestError
 from reporter.message import RenderMessage
+from reporter.request import ReportRequest
+from reporter.workflow.accept import AcceptPorts, accept
 
+from functions.accept import app as door
 from tests.faults.injected import FOR_EVER, json_error, meanwhile, refused, stale_reads
 from tests.integration.test_lost_calls import BODY, assert_finished, pass_deadline, post, prepared
 from tests.wire import Killed, Wire, Worker, wired
-from tests.world import ORGANIZATION, Answer, World
+from tests.world import ORGANIZATION, TEMPLATE, Answer, Context, World
 
 WITHOUT_KEY = {"X-Organization-Id": ORGANIZATION}
 
@@ -148,6 +157,41 @@ def test_a_key_whose_first_call_died_after_storing_is_not_lent_to_other_content(
     answer = world.call("POST", "/v1/reports", other, {**WITHOUT_KEY, "X-Idempotency": "k"})
     assert (answer.status, answer.code) == (409, "TPL-0040")
     assert_one(world, post(world))
+
+
+def test_two_hundred_calls_at_once_with_one_key_make_one_report(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each as in a container of its own; the calls to AWS of all of them mix, and each has its effect at one moment."""
+    prepared(world)
+    calls, lock, together = 200, threading.Lock(), threading.Barrier(200)
+    call: Any = BaseClient._make_api_call  # type: ignore[attr-defined]
+
+    def at_one_moment(self: Any, operation: str, parameters: Any) -> Any:
+        with lock:
+            return call(self, operation, parameters)
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", at_one_moment)
+    request = ReportRequest(organization_id=ORGANIZATION, template_id=TEMPLATE, filters={})
+
+    def contained() -> AcceptPorts:
+        keys = PowertoolsIdempotency("idempotency", 3600, 60, door.ports.clock, door.ports.new_id)
+        return replace(door.ports, idempotency=keys, check_rate=lambda _organization: None)
+
+    containers = [contained() for _call in range(calls)]
+
+    def accepted(ports: AcceptPorts) -> tuple[str, str]:
+        together.wait(30)
+        try:
+            report, replayed = accept(request, "k", ports, Context())
+        except RequestError as refused:
+            return refused.code, ""
+        return ("replayed" if replayed else "made"), report.id
+
+    with ThreadPoolExecutor(calls) as pool:
+        answers = list(pool.map(accepted, containers))
+    assert [what for what, _id in answers].count("made") == 1
+    assert {what for what, _id in answers} <= {"made", "replayed", "TPL-0039"}
+    [row] = world.rows("reports")
+    assert {report_id for what, report_id in answers if report_id} == {row["id"]["S"]}
 
 
 def let_a_key_expire(world: World) -> str:
