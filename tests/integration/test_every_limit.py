@@ -10,7 +10,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
+import psycopg
 import pytest
 from reporter.deadline import Deadline
 from reporter.errors import ReportFailure, RequestError, TemplateProblems
@@ -23,6 +25,7 @@ from reporter.language.limits import DEFAULT_LIMITS
 from reporter.language.render import render
 from reporter.message import RenderMessage
 from reporter.report import Report
+from reporter.sources.postgresql_session import Session
 from reporter.workflow.budget import Budget
 from reporter.workflow.fulfil import fulfil
 
@@ -212,6 +215,11 @@ def out_of_time(bench: Bench) -> str:
     return bench.report(ENDLESS, seconds=1)
 
 
+def a_slow_source() -> None:
+    session = Session("erp", Mock(**{"execute.side_effect": psycopg.errors.QueryCanceled}), 7, Deadline(60))
+    session.ask("SELECT 1", ())
+
+
 def on_a_full_disk() -> None:
     with open("/dev/full", "wb", buffering=0) as full:
         DocumentWriter(full.fileno(), 100).write("x")
@@ -263,6 +271,7 @@ SCENES = {
     "rows for pages": made("PdfMaxRows", 1, PRESS, "_max_rows", NAMES, "PDF"),
     "bytes of rows": made("MaxSpoolBytes", 10, PRESS, "_max_bytes", NAMES),
     "a worker's time": Scene("WorkerSeconds less ReserveSeconds", 1, out_of_time),
+    "a source's answer": raised("SourceReadSeconds", 7, a_slow_source),
     "time": made("RenderSeconds", 1, worker.renderer, "_limits.seconds", ENDLESS),
     "time for pages": made("PdfRenderSeconds", 1, PDF, "_limits.seconds", ENDLESS, "PDF"),
     "processor time": made("RenderCpuSeconds", 1, worker.renderer, "_limits.cpu_seconds", ENDLESS),
@@ -331,6 +340,6 @@ def test_every_setting_that_an_error_names_is_a_parameter_and_has_its_scene() ->
     walked = {word for scene in SCENES.values() for word in (scene.setting or "").split(" less ")}
     text = "\n".join(path.read_text() for path in HOUSE.rglob("*.py"))
     named = {word for literal in re.findall(r'"([A-Z]\w+(?: less \w+)?)"', text) for word in literal.split(" less ")}
-    # A preview does not refuse rows: it shows the first ones.
-    assert (named & set(parameters())) - walked == {"PreviewRows"}
+    # A preview does not refuse rows: it shows the first ones. What discovery ends in is told as an outage.
+    assert (named & set(parameters())) - walked == {"PreviewRows", "DiscoverySeconds"}
     assert walked - set(parameters()) == {"", "reportsPerMinute"}

@@ -8,17 +8,19 @@ from reporter.limit import FEWER_ROWS, passed
 
 
 class Deadline:
-    """``seconds`` from now, on a clock that never goes backwards. ``setting``: what they are told by."""
+    """``seconds`` from now, on a clock that never goes backwards. ``what`` has them, by ``setting``."""
 
     def __init__(
         self,
         seconds: float,
         clock: Callable[[], float] = time.monotonic,
         setting: str = "WorkerSeconds less ReserveSeconds",
+        what: str = "the report",
     ) -> None:
         self._clock = clock
         self._seconds = seconds
         self._setting = setting
+        self._what = what
         self._end = clock() + seconds
 
     def left(self) -> float:
@@ -32,7 +34,7 @@ class Deadline:
 
     def message(self) -> str:
         """What is said when the time is over."""
-        return passed("the report takes", round(self._seconds), "seconds", FEWER_ROWS, self._setting)
+        return passed(f"{self._what} takes", round(self._seconds), "seconds", FEWER_ROWS, self._setting)
 
 
 FOR_EVER = Deadline(float("inf"))

@@ -61,7 +61,7 @@ class Preview:
         order = self._order(form)
         source = self._rows_of(organization_id) if form.data is None else given_json(parse_json(form.data, "data"), "data")
         rows = _FirstRows(source, self._limits.rows)
-        deadline = Deadline(self._limits.seconds, setting="PreviewSeconds")
+        deadline = Deadline(self._limits.seconds, setting="PreviewSeconds", what="the preview")
         planned = plan(order, rows.schemas)
         with tempfile.TemporaryDirectory(prefix="preview-") as name:
             folder = Path(name)

@@ -33,7 +33,7 @@ class FilesSource:
 
     def discover(self, organization_id: str) -> SourceSchema:
         """Each table's columns as the first rows show them; a table without a file is not there."""
-        snapshot = FilesSnapshot(self._entry, self._surroundings, Deadline(self._surroundings.discovery_seconds))
+        snapshot = FilesSnapshot(self._entry, self._surroundings, self._surroundings.discovery())
         tables: dict[str, Mapping[str, ColumnType]] = {}
         for table in self._entry.connection["tables"]:
             try:

@@ -68,7 +68,7 @@ class PostgresqlSource:
     def discover(self, organization_id: str) -> SourceSchema:
         """Tables and views of the declared schemas. See ``reading.Source``."""
         tables: dict[str, dict[str, ColumnType]] = {}
-        with self._session(Deadline(self._surroundings.discovery_seconds)) as session:
+        with self._session(self._surroundings.discovery()) as session:
             for schema, table, column, kind in session.ask(_COLUMNS, [list(self._entry.schemas)]):
                 tables.setdefault(f"{schema}.{table}", {})[column] = _TYPES.get(kind, "other")
         return SourceSchema(self._entry.id, tables, self._entry.schemas)

@@ -15,6 +15,7 @@ from psycopg import sql
 from reporter.dataset import BATCH_ROWS
 from reporter.deadline import Deadline
 from reporter.errors import ReportFailure, SourceUnavailable
+from reporter.limit import FEWER_ROWS, passed
 
 BATCH_BYTES = 4 * 1024 * 1024
 """A batch ends with the row that goes past this."""
@@ -113,7 +114,8 @@ class Session:
             return timeout
         if isinstance(error, psycopg.errors.QueryCanceled):
             # It did react to that.
-            return SourceUnavailable(name, f"it did not answer within {self._seconds:.0f} s", dead=False)
+            reason = passed("it takes", round(self._seconds), "seconds to answer", FEWER_ROWS, "SourceReadSeconds")
+            return SourceUnavailable(name, reason, dead=False)
         return SourceUnavailable(name, "the connection failed or broke off", dead=self._connection.closed)
 
     def _watch(self) -> None:

@@ -32,6 +32,10 @@ class Surroundings:
     hosts: HostRule
     discovery_seconds: int = 15
 
+    def discovery(self) -> Deadline:
+        """By when a source's tables must be found that are looked for now."""
+        return Deadline(self.discovery_seconds, setting="DiscoverySeconds", what="discovery")
+
 
 class Snapshot(Protocol):
     """Reads of one report: each table as it is at one moment."""
