@@ -38,7 +38,7 @@ PARTS = {
     "api": Part("tests/e2e/test_deployed_calls.py", r"^FUZZ_SEED=\d+: \d+ calls, .*$", {"API_CALLS": "5000"}),
     "life": Part(
         "tests/integration/test_life_of_reports.py",
-        r"\d+ passing examples, \d+ failing examples",
+        r"\d+ passing, \d+ failing, and \d+ invalid test cases",
         {"SOAK": "1"},
         ("--hypothesis-show-statistics", "--timeout", "14400"),
     ),
