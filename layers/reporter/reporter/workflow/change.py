@@ -94,4 +94,6 @@ def _described(organization_id: str, report_id: str, ports: ChangePorts) -> Repo
 
 
 def _not_in_error(report: Report) -> RequestError:
+    if report.status is Status.ERROR:
+        return RequestError("TPL-0046", "another call has retried the report meanwhile, and it ended in Error again")
     return RequestError("TPL-0046", f"the report is {report.status}: only one in Error can be retried")
