@@ -1,4 +1,4 @@
-"""A kernel that filters no system calls: nothing is rendered there unless the operator says so, and somebody hears of it."""
+"""A kernel that filters no system calls: somebody hears of it, and nothing is rendered there where the operator says so."""
 
 import json
 import logging
@@ -55,10 +55,14 @@ def counted(output: str) -> list[dict[str, Any]]:
     return [{name: line[name] for name in ("SystemCallsUnfiltered", "stage")} for line in lines]
 
 
-def test_a_report_is_refused_and_it_is_told_once(
+def requiring(settings: Any) -> Any:
+    return settings.model_copy(update={"require_system_call_filter": True})
+
+
+def test_a_report_is_refused_where_the_operator_says_so_and_it_is_told_once(
     started: Started, tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    renderer = started(worker_renderer, worker.settings)
+    renderer = started(worker_renderer, requiring(worker.settings))
     with caplog.at_level(logging.WARNING, "reporter"):
         for name in ("first", "second"):
             with pytest.raises(ReportFailure, match="REQUIRE_SYSTEM_CALL_FILTER") as failure:
@@ -69,15 +73,14 @@ def test_a_report_is_refused_and_it_is_told_once(
     assert counted(capsys.readouterr().out) == [{"SystemCallsUnfiltered": [1.0], "stage": worker.settings.stage}]
 
 
-def test_it_is_rendered_where_the_operator_says_so_and_told_all_the_same(
+def test_it_is_rendered_and_told_all_the_same(
     started: Started, tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    settings = worker.settings.model_copy(update={"require_system_call_filter": False})
-    renderer = started(worker_renderer, settings)
+    renderer = started(worker_renderer, worker.settings)
     with caplog.at_level(logging.WARNING, "reporter"):
         assert [rendered(renderer, tmp_path / name) for name in ("first", "second")] == ["2", "2"]
     assert len(caplog.records) == 1
-    assert counted(capsys.readouterr().out) == [{"SystemCallsUnfiltered": [1.0], "stage": settings.stage}]
+    assert counted(capsys.readouterr().out) == [{"SystemCallsUnfiltered": [1.0], "stage": worker.settings.stage}]
 
 
 def test_with_a_filter_nothing_is_told(
@@ -92,10 +95,10 @@ def test_with_a_filter_nothing_is_told(
 def test_a_preview_and_a_schema_are_not_blamed_for_it(
     world: World, started: Started, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(preview.preview, "_renderer", started(preview_renderer, preview.settings))
+    monkeypatch.setattr(preview.preview, "_renderer", started(preview_renderer, requiring(preview.settings)))
     shown = world.upload(b"x", {"outputFormat": "TXT", "data": "{}"}, ORG, path="/v1/templates/preview")
     assert (shown.status, shown.code) == (503, "TPL-0018"), shown.body
-    check = started(schema_renderer, templates.settings).check_xml_schema
+    check = started(schema_renderer, requiring(templates.settings)).check_xml_schema
     monkeypatch.setattr(templates, "ports", _with(templates.ports, check))
     refused = world.upload(b"<a/>", {"outputFormat": "XML", "description": "d", "schema": XSD}, ORG)
     assert (refused.status, refused.code) == (503, "TPL-0018"), refused.body

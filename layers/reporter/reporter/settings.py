@@ -98,7 +98,7 @@ class AcceptSettings(SourceSettings, LimitSettings):
 class ContainedSettings(Settings):
     """``require_system_call_filter``: whether nothing is rendered or looked at where the kernel filters no system calls."""
 
-    require_system_call_filter: bool = True
+    require_system_call_filter: bool = False
 
 
 class WorkbookSettings(Settings):

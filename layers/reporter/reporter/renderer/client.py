@@ -119,8 +119,7 @@ class Renderer:
         return self._made(job, folder, cancelled, deadline)
 
     def check_xml_schema(self, text: str) -> None:
-        """Raises ``ReportFailure`` SCHEMA_INVALID with the schema's line, ``Unavailable`` when the renderer died,
-
+        """Raises ``ReportFailure`` SCHEMA_INVALID with the schema's line, ``Unavailable`` when the renderer died, and
         ``RequestError`` TPL-0018 where nothing may be looked at for want of a filter of system calls.
         """
         job = Job("", SCHEMA_ONLY, {}, [], datetime(1970, 1, 1, tzinfo=UTC), xml_schema=text)

@@ -50,6 +50,7 @@ _CALLS = {
 _PRETENDED = {"access": (21, 48)}
 _ARCHITECTURES = {"x86_64": (0xC000003E, 0), "aarch64": (0xC00000B7, 1)}
 _PR_SET_NO_NEW_PRIVS, _PR_SET_SECCOMP, _MODE_FILTER = 38, 22, 2
+_SECCOMP, _SET_MODE_FILTER = (317, 277), 1
 _LOAD, _JUMP_IF_EQUAL, _RETURN = 0x20, 0x15, 0x06
 _NUMBER_AT, _ARCHITECTURE_AT = 0, 4
 _ALLOW, _PRETEND, _REFUSE_EPERM = 0x7FFF0000, 0x00050000, 0x00050001
@@ -58,7 +59,9 @@ _libc = ctypes.CDLL(None)
 
 
 def refuse_system_calls() -> bool:
-    """From here on every other call fails with EPERM. False where the kernel or the machine has no such thing."""
+    """From here on every other call fails with EPERM. False where the kernel, the machine or whoever confines it already
+    does not allow such a thing.
+    """
     if platform.machine() not in _ARCHITECTURES:
         return False
     architecture, column = _ARCHITECTURES[platform.machine()]
@@ -67,10 +70,13 @@ def refuse_system_calls() -> bool:
     # struct sock_fprog: the number of instructions, and where they are.
     described = ctypes.create_string_buffer(struct.pack("@HP", len(program) // 8, ctypes.addressof(code)))
     zero = ctypes.c_ulong(0)
-    if _libc.prctl(_PR_SET_NO_NEW_PRIVS, ctypes.c_ulong(1), zero, zero, zero) != 0:
-        return False
-    mode = ctypes.c_ulong(_MODE_FILTER)
-    return int(_libc.prctl(_PR_SET_SECCOMP, mode, ctypes.c_void_p(ctypes.addressof(described)), zero, zero)) == 0
+    where = ctypes.c_void_p(ctypes.addressof(described))
+    # A sandbox that allows no prctl may have set this itself, and then allow the newer call.
+    _libc.prctl(_PR_SET_NO_NEW_PRIVS, ctypes.c_ulong(1), zero, zero, zero)
+    if _libc.prctl(_PR_SET_SECCOMP, ctypes.c_ulong(_MODE_FILTER), where, zero, zero) == 0:
+        return True
+    number = ctypes.c_long(_SECCOMP[column])
+    return int(_libc.syscall(number, ctypes.c_ulong(_SET_MODE_FILTER), zero, where)) == 0
 
 
 def _program(architecture: int, allowed: Sequence[int], pretended: Sequence[int]) -> bytes:
