@@ -667,6 +667,18 @@ def test_a_part_that_belongs_to_itself_or_to_two_is_refused_with_its_place(templ
     assert time.process_time() - started < 5
 
 
+def test_two_sheets_may_share_their_printers_settings(path: Path) -> None:
+    printer = ("printerSettings", "xl/printerSettings/printerSettings1.bin")
+    both = relations("xl/worksheets/sheet1.xml", printer) | relations("xl/worksheets/sheet2.xml", printer)
+    kind = "application/vnd.openxmlformats-officedocument.spreadsheetml.printerSettings"
+    known = f'<Default Extension="bin" ContentType="{kind}"/></Types>'
+    book = saved(designed(SIMPLE, {"A1": "x"}))
+    filled(path, changed(book, TYPES, lambda text: text.replace("</Types>", known), **both, **{printer[1]: "p"}))
+    with ZipFile(path) as archive:
+        assert archive.namelist().count(printer[1]) == 1
+    assert len(with_openpyxl(path).sheetnames) == 2
+
+
 def test_parts_that_only_mention_one_another_may_do_so_in_a_circle(path: Path) -> None:
     """What belongs to nobody is copied once, whoever mentions it: there is nothing to follow."""
     theme = "xl/theme/theme1.xml"

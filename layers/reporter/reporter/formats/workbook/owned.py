@@ -9,6 +9,8 @@ from reporter.limit import passed
 _KINDS = frozenset(
     {"drawing", "chart", "table", "chartUserShapes", "chartStyle", "chartColorStyle", "printerSettings", "vmlDrawing"}
 )
+_SHARED = frozenset({"printerSettings"})
+"""What sheets may have in common: some programs let the copy of a sheet use them too. Nothing in them follows rows."""
 DEEPEST = 8
 """Spreadsheets nest four deep: sheet, drawing, chart, shapes on the chart."""
 
@@ -39,6 +41,8 @@ def check_owned(package: Package, name: str, taken: set[str], depth: int = 1) ->
             raise refuse(f"{told}, which is not in the workbook")
         if relation.target in taken or relation.target.endswith(".rels"):
             raise refuse(f"{told}, which belongs to another part")
+        if relation.kind in _SHARED and not package.relations(relation.target):
+            continue
         if depth > DEEPEST:
             raise refuse(passed(f"{told}, which stands", DEEPEST, "parts deep", SIMPLER))
         taken.add(relation.target)

@@ -46,6 +46,7 @@ class RelatedParts:
         self._done: set[str] = set()
         self._added: dict[str, str] = {}
         self._shared: list[str] = []
+        self._copied: set[str] = set()
 
     def sheet_part(self, index: int, count: int) -> str:
         """The name of a sheet's part; copies get names of their own, of the same type."""
@@ -101,6 +102,9 @@ class RelatedParts:
     def _own_part(self, relation: Relation, instance: Instance, resolve: Resolve) -> str:
         name = relation.target
         new_name = self._copy_name(name, instance.count)
+        if new_name in self._copied:
+            return new_name
+        self._copied.add(new_name)
         content = self._package.parts[name]
         if relation.kind == "drawing":
             content = _moved_drawing(content, self._package.xml(name), instance)
