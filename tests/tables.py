@@ -44,10 +44,12 @@ def postgresql_entry(server: EmbeddedPostgres, connection: Mapping[str, Any] | N
     return entry_of("postgresql", {**common, **login, **(connection or {})}, **more)
 
 
-def opened(entry: SourceEntry, *, read_seconds: int = 30, **credentials: str) -> Source:
+def opened(entry: SourceEntry, *, read_seconds: int = 30, discovery_seconds: int = 15, **credentials: str) -> Source:
     """The source behind an entry."""
     login = {"username": "", "password": "", **{k: v for k, v in entry.connection.items() if k in {"username", "password"}}}
-    surroundings = Surroundings(client, BUCKET, 5, read_seconds, HostRule(allow_private=True))
+    surroundings = Surroundings(
+        client, BUCKET, 5, read_seconds, HostRule(allow_private=True), discovery_seconds=discovery_seconds
+    )
     return open_source(entry, lambda _fresh: {**login, **credentials}, surroundings)
 
 

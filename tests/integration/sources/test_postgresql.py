@@ -333,6 +333,27 @@ def test_a_server_that_falls_silent_is_hung_up_on(
             os.kill(frozen, signal.SIGCONT)
 
 
+def test_a_server_that_falls_silent_while_its_tables_are_looked_for_counts_as_dead(
+    postgres: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgresql_session, "GRACE_SECONDS", 1)
+    ask, frozen = postgresql_session.Session.ask, list[int]()
+
+    def freezing(session: Any, query: str, values: Any) -> Any:
+        if not frozen:
+            frozen.append(session._connection.info.backend_pid)
+            os.kill(frozen[0], signal.SIGSTOP)
+        return ask(session, query, values)
+
+    monkeypatch.setattr(postgresql_session.Session, "ask", freezing)
+    try:
+        with pytest.raises(SourceUnavailable) as failed:
+            opened(postgresql_entry(postgres, schemas=["pg"]), discovery_seconds=1).discover("")
+    finally:
+        os.kill(frozen[0], signal.SIGCONT)
+    assert failed.value.dead
+
+
 def test_a_report_that_takes_too_long_ends_in_an_error_of_its_own(connection: Connection, source: Source) -> None:
     connection.execute("CREATE OR REPLACE VIEW pg.slow AS SELECT n, pg_sleep(30)::text AS v FROM pg.many")
     with reading(source, seconds=1) as rows:

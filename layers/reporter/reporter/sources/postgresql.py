@@ -68,7 +68,7 @@ class PostgresqlSource:
     def discover(self, organization_id: str) -> SourceSchema:
         """Tables and views of the declared schemas. See ``reading.Source``."""
         tables: dict[str, dict[str, ColumnType]] = {}
-        with self._session(self._surroundings.discovery()) as session:
+        with self._session(self._surroundings.discovery(), silent_is_dead=True) as session:
             for schema, table, column, kind in session.ask(_COLUMNS, [list(self._entry.schemas)]):
                 tables.setdefault(f"{schema}.{table}", {})[column] = _TYPES.get(kind, "other")
         return SourceSchema(self._entry.id, tables, self._entry.schemas)
@@ -80,12 +80,13 @@ class PostgresqlSource:
             yield PostgresqlSnapshot(self._entry, session)
 
     @contextmanager
-    def _session(self, deadline: Deadline) -> Iterator[Session]:
+    def _session(self, deadline: Deadline, *, silent_is_dead: bool = False) -> Iterator[Session]:
         connection = self._connected()
+        seconds = self._surroundings.read_seconds
         try:
             connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
             connection.read_only = True
-            with Session(self._entry.id, connection, self._surroundings.read_seconds, deadline) as session:
+            with Session(self._entry.id, connection, seconds, deadline, silent_is_dead=silent_is_dead) as session:
                 # The server stops by itself, should this worker die. The first query makes the snapshot.
                 milliseconds = str(ceil(deadline.left() * 1000) + 1)
                 session.ask(_SETTINGS, [milliseconds, milliseconds])

@@ -29,15 +29,22 @@ Connection = psycopg.Connection[tuple[Any, ...]]
 class Session:
     """Use as a context manager, on a connection of its own. ``seconds``: the longest the server may be silent.
 
+    ``silent_is_dead``: whether one that has to be hung up on counts as dead though the deadline has passed, too. A report's
+    deadline says more about the report; one that is for a small answer alone, about the server.
+
     Everything raises ``ReportFailure``: SOURCE_CHANGED, SOURCE_VALUE, REPORT_TIMEOUT, and ``SourceUnavailable``. No
     error of the driver leaves here, for its text may hold anything.
     """
 
-    def __init__(self, source: str, connection: Connection, seconds: float, deadline: Deadline) -> None:
+    def __init__(
+        self, source: str, connection: Connection, seconds: float, deadline: Deadline, *, silent_is_dead: bool = False
+    ) -> None:
         self._source = source
         self._connection = connection
         self._seconds = seconds
         self._deadline = deadline
+        self._silent_is_dead = silent_is_dead
+        self._hung_up = False
         self._until = float("inf")
         self._ended = threading.Event()
         self._watcher = threading.Thread(target=self._watch, name="postgresql", daemon=True)
@@ -108,6 +115,8 @@ class Session:
             return ReportFailure("SOURCE_CHANGED", message)
         if isinstance(error, psycopg.DataError):
             return ReportFailure("SOURCE_VALUE", f"data source {name}: a value does not fit the type of its field")
+        if self._hung_up and self._silent_is_dead:
+            return SourceUnavailable(name, "it does not answer")
         try:
             self._deadline.check()
         except ReportFailure as timeout:
@@ -128,5 +137,6 @@ class Session:
                     self._hang_up()
 
     def _hang_up(self) -> None:
+        self._hung_up = True
         with suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(self._connection.fileno())) as line:
             line.shutdown(socket.SHUT_RDWR)
