@@ -3,7 +3,7 @@
 import io
 import json
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -159,6 +159,16 @@ def test_a_request_whose_key_may_be_forgotten_is_kept_and_makes_no_second_report
     [found] = kept().values()
     assert event["time"] in found["reason"]
     assert json.loads(found["body"]) == event
+
+
+@pytest.mark.parametrize("time", ["9999-12-31T23:59:59Z", "0001-01-01T00:00:00Z", None])
+def test_a_request_with_a_time_that_tells_nothing_is_kept(plant: Plant, time: str | None) -> None:
+    detail = {"organizationId": ORGANIZATION, "templateId": TEMPLATE, "filters": {}}
+    event = requested(detail, plant.now) | {"time": time or (plant.now + timedelta(hours=1)).isoformat()}
+    requests = Accepting()
+    assert attend("m-1", json.dumps(event), replace(ports_of(plant), requests=requests)) == "Kept"
+    assert requests.asked == []
+    assert json.loads(next(iter(kept().values()))["body"]) == event
 
 
 def test_a_request_that_can_never_be_accepted_is_kept_with_the_reason(plant: Plant) -> None:

@@ -145,7 +145,9 @@ def document_key(report: Report) -> str:
 
 
 def _attempt(key: str) -> int:
-    return int(Path(key).stem)
+    """The number of the attempt that stored it; 0 for what none has stored."""
+    number = Path(key).stem
+    return int(number) if number.isdecimal() else 0
 
 
 def _folder(report: Report) -> str:

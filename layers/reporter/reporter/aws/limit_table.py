@@ -18,7 +18,10 @@ from reporter.workflow.limits import OrganizationLimits
 
 MAX_ROUNDS = 5
 LATEST_AHEAD = timedelta(minutes=1)
-"""How far ahead of ours a minute may lie that is counted in. One further ahead is a wrong clock's, and not open."""
+"""How far ahead of ours a minute may lie that is counted in. One further ahead is a wrong clock's, and not open.
+
+While clocks differ by more, each opens its own minute again, and the limit is loose: it must shut nobody out.
+"""
 
 
 class LimitTable:

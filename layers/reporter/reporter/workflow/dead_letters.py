@@ -69,14 +69,14 @@ def attend(message_id: str, body: str, ports: DeadLetterPorts, received: int = 1
         if refusal is None and _remembered(event, ports):
             ports.requests.request(_direct(event))
             return "Requested"
-        reason = refusal or f"asked for at {event['time']}: too long ago to tell whether its report was made"
+        reason = refusal or f"asked for at {event['time']}: nobody can tell any more whether its report was made"
     except RequestRefused as refused:
         reason = refused.reason
     except Unavailable as error:
         if received < MAX_REQUESTS:
             raise
         reason = f"{error.message}: asked {received} times"
-    except (ValueError, KeyError, TypeError, RecursionError):
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         pass
     ports.morgue.keep(message_id, write_json({"reason": reason, "body": body}).encode("utf-8", "backslashreplace"))
     return "Kept"
@@ -100,8 +100,12 @@ def _requested(body: str) -> tuple[Mapping[str, Any], str | None]:
 
 
 def _remembered(event: Mapping[str, Any], ports: DeadLetterPorts) -> bool:
-    """Whether its key, which was bound after the event's time or not at all, is known for a while yet."""
-    return ports.sweep.ends.clock() < datetime.fromisoformat(event["time"]) + ports.remembered - SLACK
+    """Whether its key, which was bound after the event's time or not at all, is known for a while yet.
+
+    A sender may give an event a time of its own: one that is still to come tells nothing.
+    """
+    now, time = ports.sweep.ends.clock(), datetime.fromisoformat(event["time"])
+    return time - SLACK < now < time + ports.remembered - SLACK
 
 
 def _direct(event: Mapping[str, Any]) -> dict[str, Any]:
