@@ -100,7 +100,8 @@ def lines(rows: int, found: dict[str, dict[str, Measure]]) -> Iterator[str]:
         mine = measures["ours"]
         peers = {name: measures[name] for name in NAMES if name in measures}
         best = min(peers.values(), key=lambda measure: measure.seconds)
-        shown = [f"{best.seconds / mine.seconds:.1f} ×", f"1/{best.peak / mine.peak:.0f}"]
+        memory = f"1/{best.peak / mine.peak:.0f}" if best.peak > mine.peak else f"{mine.peak / best.peak:.1f} ×"
+        shown = [f"{best.seconds / mine.seconds:.1f} ×", memory]
         for name in ("ours", *NAMES):
             one = measures.get(name)
             shown.append(f"{one.seconds:.2f} s, {one.peak / 1e6:.0f} MB" if one else "died")
