@@ -211,7 +211,21 @@ def _damaged_json(draw: Any) -> str:
     text = write_json(draw(_JSON))
     at = draw(st.integers(0, len(text)))
     put = st.sampled_from(
-        [*'{}[],:"\\', "NaN", "1e999", "1" * 2000, "\ud800", "\\ud800", "\ufeff", "\x00", "//", "[" * 100, "-", "'"]
+        [
+            *'{}[],:"\\',
+            "NaN",
+            "1e999",
+            "0E1" + "0" * 18,
+            "1" * 2000,
+            "\ud800",
+            "\\ud800",
+            "\ufeff",
+            "\x00",
+            "//",
+            "[" * 100,
+            "-",
+            "'",
+        ]
     )
     return text[:at] + str(draw(put)) + text[at + draw(st.integers(0, 2)) :]
 

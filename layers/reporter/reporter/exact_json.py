@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from reporter.errors import RequestError
@@ -36,8 +36,12 @@ def parse_json(text: str, place: str = "body") -> Any:
     def number(digits: str) -> Any:
         if len(digits) > MAX_NUMBER_DIGITS:
             refuse(passed("a number has", MAX_NUMBER_DIGITS, "digits", "send it as text"))
-        value = Decimal(digits)
-        if abs(value.adjusted()) > MAX_NUMBER_DIGITS:
+        try:
+            value = Decimal(digits)
+        except InvalidOperation:
+            # An exponent of 19 digits is beyond what a decimal can hold.
+            value = None
+        if value is None or abs(value.adjusted()) > MAX_NUMBER_DIGITS:
             refuse(f"a number's exponent is beyond {MAX_NUMBER_DIGITS}")
         return value
 

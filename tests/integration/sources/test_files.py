@@ -167,6 +167,7 @@ def test_rows_come_in_batches() -> None:
         ('{"v": true}\n', "t.jsonl", "integer", "line 1, column v"),
         ('{"v": 1}\n', "t.jsonl", "text", "line 1, column v"),
         ('{"v": 1e5000}\n', "t.jsonl", "numeric", "line 1"),
+        ('{"v": 1e1000000000000000000}\n', "t.jsonl", "numeric", "line 1"),
         ('{"v": Infinity}\n', "t.jsonl", "numeric", "line 1"),
         ('{"v": "\\ud800"}\n', "t.jsonl", "text", "line 1"),
         ('{"v": ' + "9" * 5000 + "}\n", "t.jsonl", "numeric", "line 1"),

@@ -106,6 +106,7 @@ TOO_MUCH = {
     "digits": "{{ " + "9" * 5000 + " }}",
     "digits after the point": "{{ 1." + "9" * 5000 + " }}",
     "an exponent": "{{ 1e" + "9" * 200 + " }}",
+    "an exponent that no decimal holds": "{{ 0E1000000000000000000 }}",
     "a million values": "{{ a }}" * 1_000_000,
     "ten megabytes in one expression": "{{ " + "1+" * 5_000_000 + "1 }}",
     "ten megabytes of names": "{{ " + "a " * 5_000_000 + " }}",

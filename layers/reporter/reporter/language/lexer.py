@@ -7,7 +7,7 @@ raw state; ``&&``, ``||`` and ``!`` become words; ``source:schema.table`` become
 import re
 from bisect import bisect_left
 from collections.abc import Collection, Iterable, Iterator
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from jinja2 import Environment
@@ -179,5 +179,8 @@ class TemplateLexer(Lexer):
             if len(digits) > EXACT_DIGITS:
                 raise TemplateSyntaxError(f"a number has more than {EXACT_DIGITS} digits", token.lineno)
             if value is None:
-                value = Decimal(digits)
+                try:
+                    value = Decimal(digits)
+                except InvalidOperation:
+                    raise TemplateSyntaxError("a number's exponent is too large", token.lineno) from None
             yield Token(token.lineno, "integer" if isinstance(value, int) else "float", value)

@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Callable
 from datetime import date, datetime
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from reporter.conditions import utc
@@ -26,7 +26,10 @@ _BOOLEANS = {"true": True, "false": False, "t": True, "f": False}
 
 def exact_number(text: str) -> Decimal:
     """Raises ``ValueError`` for NaN, infinity and numbers that no document can print."""
-    number = Decimal(text)
+    try:
+        number = Decimal(text)
+    except InvalidOperation:
+        raise ValueError("not a number that a decimal can hold") from None
     if not number.is_finite() or len(text) > MAX_NUMBER_DIGITS or abs(number.adjusted()) > MAX_NUMBER_DIGITS:
         raise ValueError("not a number that can be printed")
     return number
