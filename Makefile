@@ -79,9 +79,9 @@ bench-workbooks: .venv/ready ## Workbooks beside the same by hand, exceljs and c
 	@cd benchmarks/peers && npm install --no-audit --no-fund --ignore-scripts --silent
 	@$(PATHS) $(BIN)/python -m benchmarks.workbooks peers
 
-bench-peers: .venv/ready ## The same rows through carbone and jsreport, installed from npm for this alone
+bench-peers: .venv/ready ## The same rows through carbone and jsreport, installed from npm for this alone (BENCH="5 1000 10000": runs, rows)
 	@cd benchmarks/peers && npm install --no-audit --no-fund --ignore-scripts --silent
-	@$(PATHS) $(BIN)/python -m benchmarks.against_peers
+	@$(PATHS) $(BIN)/python -m benchmarks.against_peers $(BENCH)
 
 check-office: $(READY) ## What LibreOffice, qpdf, poppler and Chromium make of our documents (from Debian's packages)
 	@$(PATHS) $(BIN)/python -m local.office
