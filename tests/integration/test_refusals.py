@@ -54,6 +54,7 @@ RAW: list[tuple[str, str, int, str]] = [
     ("Infinity", '{"filters": -Infinity}', 400, "TPL-0017"),
     ("a thousand digits too many", '{"filters": ' + "9" * 5000 + "}", 400, "TPL-0017"),
     ("a huge exponent", '{"filters": 1e999999}', 400, "TPL-0017"),
+    ("a number with too many digits, written out", '{"filters": 12e999}', 400, "TPL-0017"),
     ("an exponent that no decimal holds", '{"filters": 0E1000000000000000000}', 400, "TPL-0017"),
     ("deep nesting", "[" * 100_000, 400, "TPL-0017"),
     ("65 levels", "[" * 65 + "]" * 65, 400, "TPL-0017"),

@@ -41,8 +41,9 @@ def parse_json(text: str, place: str = "body") -> Any:
         except InvalidOperation:
             # An exponent of 19 digits is beyond what a decimal can hold.
             value = None
-        if value is None or abs(value.adjusted()) > MAX_NUMBER_DIGITS:
-            refuse(f"a number's exponent is beyond {MAX_NUMBER_DIGITS}")
+        # What is accepted is written without exponent, and must be read again.
+        if value is None or abs(value.adjusted()) > MAX_NUMBER_DIGITS or len(write_json(value)) > MAX_NUMBER_DIGITS:
+            refuse(passed("a number, written out, has", MAX_NUMBER_DIGITS, "digits", "send it as text"))
         return value
 
     def integer(digits: str) -> int:
