@@ -31,7 +31,7 @@ os.environ.update(
 )
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import moto
 import pytest
@@ -39,6 +39,9 @@ from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]
 
 from local.postgresql import EmbeddedPostgres
 from tests.world import World
+
+if TYPE_CHECKING:
+    from tests.plant import Plant
 
 
 @pytest.fixture(scope="session")
@@ -55,6 +58,17 @@ def world() -> Iterator[World]:
     """An empty cloud with our resources, and the doors in front of it."""
     with moto.mock_aws():
         yield World()
+
+
+@pytest.fixture
+def plant(world: World) -> "Plant":
+    """A worker and a sweeper on a clock of their own, with a template that reads nothing."""
+    # Late: the worker's door starts a renderer, which most tests have no use for.
+    from tests.plant import Plant
+
+    made = Plant(world)
+    made.add_template()
+    return made
 
 
 class ByFile(LoadFileScheduling):  # type: ignore[misc]

@@ -11,18 +11,11 @@ from functions.reports import app as reports
 from tests.faults.injected import meanwhile
 from tests.plant import Killer, Plant, stored
 from tests.wire import Killed, Wire, hearing, wired
-from tests.world import ORGANIZATION, Answer, World
+from tests.world import ORGANIZATION, Answer
 
 WORKER_SECONDS = reports.ports.ends.worker_seconds
 """By then no worker can be alive that the door knows of."""
 HEADERS = {"X-Organization-Id": ORGANIZATION}
-
-
-@pytest.fixture
-def plant(world: World) -> Plant:
-    made = Plant(world)
-    made.add_template()
-    return made
 
 
 def cancel(plant: Plant, report_id: str) -> Answer:

@@ -6,7 +6,7 @@ from reporter.report import ReportError, Status
 from tests.faults.injected import meanwhile
 from tests.plant import Killed, Killer, Plant, stored
 from tests.wire import Wire, hearing, wired
-from tests.world import ORGANIZATION, World
+from tests.world import ORGANIZATION
 
 HEADERS = {"X-Organization-Id": ORGANIZATION}
 CALLS = [
@@ -14,13 +14,6 @@ CALLS = [
     *["PutEvents", "ListObjectVersions", "UpdateItem"],  # what the worker that ended it has left undone
     *["UpdateItem", "SendMessage"],
 ]
-
-
-@pytest.fixture
-def plant(world: World) -> Plant:
-    made = Plant(world)
-    made.add_template()
-    return made
 
 
 def failed(plant: Plant) -> str:

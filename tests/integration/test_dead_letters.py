@@ -22,16 +22,9 @@ from tests.conformance.test_api_cases import NOW, REPORT, report_in
 from tests.plant import Plant, stored
 from tests.rights import acting
 from tests.wire import Killed, Wire, hearing, wired
-from tests.world import ORGANIZATION, TEMPLATE, Context, World
+from tests.world import ORGANIZATION, TEMPLATE, Context
 
 MESSAGE = RenderMessage(ORGANIZATION, REPORT)
-
-
-@pytest.fixture
-def plant(world: World) -> Plant:
-    made = Plant(world)
-    made.add_template()
-    return made
 
 
 def ports_of(plant: Plant) -> Any:

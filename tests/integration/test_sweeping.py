@@ -23,18 +23,11 @@ from tests.faults.injected import json_error, meanwhile, refused, xml_error
 from tests.plant import BUDGET, REQUEUE, Killed, Killer, Plant, stored
 from tests.wire import Killed as Died
 from tests.wire import Wire, hearing, wired
-from tests.world import ORGANIZATION, OTHER, Context, World
+from tests.world import ORGANIZATION, OTHER, Context
 
 HEADERS = {"X-Organization-Id": ORGANIZATION}
 WORKER_CALLS = 7
 FINISHING = 4
-
-
-@pytest.fixture
-def plant(world: World) -> Plant:
-    made = Plant(world)
-    made.add_template()
-    return made
 
 
 def assert_whole(plant: Plant, report_id: str) -> None:

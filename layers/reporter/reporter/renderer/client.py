@@ -116,24 +116,6 @@ class Renderer:
         (with the template's line), DOCUMENT_INVALID (with the document's), FORMAT_NOT_AVAILABLE, CONTAINMENT_NOT_AVAILABLE,
         CANCELED; ``Unavailable`` when the renderer itself died. Then there is no document.
         """
-        return self._made(job, folder, cancelled, deadline)
-
-    def check_xml_schema(self, text: str) -> None:
-        """Raises ``ReportFailure`` SCHEMA_INVALID with the schema's line, ``Unavailable`` when the renderer died, and
-        ``RequestError`` TPL-0018 where nothing may be looked at for want of a filter of system calls.
-        """
-        job = Job("", SCHEMA_ONLY, {}, [], datetime(1970, 1, 1, tzinfo=UTC), xml_schema=text)
-        try:
-            with tempfile.TemporaryDirectory(prefix="schema-") as folder:
-                self._made(job, Path(folder), lambda: False, FOR_EVER)
-        except ReportFailure as failure:
-            if failure.code == "SCHEMA_INVALID":
-                raise
-            if failure.code == "CONTAINMENT_NOT_AVAILABLE":
-                raise RequestError("TPL-0018", failure.message) from None
-            raise ReportFailure("SCHEMA_INVALID", failure.message) from None
-
-    def _made(self, job: Job, folder: Path, cancelled: Callable[[], bool], deadline: Deadline) -> Document:
         wall = min(self._limits.seconds, deadline.left())
         job_path, output_path, scratch_path = folder / "job.json", folder / "document", folder / "scratch"
         spools = list(dict.fromkeys(table.path for table in job.spool))
@@ -158,6 +140,21 @@ class Renderer:
             except ReporterError:
                 output_path.unlink()
                 raise
+
+    def check_xml_schema(self, text: str) -> None:
+        """Raises ``ReportFailure`` SCHEMA_INVALID with the schema's line, ``Unavailable`` when the renderer died, and
+        ``RequestError`` TPL-0018 where nothing may be looked at for want of a filter of system calls.
+        """
+        job = Job("", SCHEMA_ONLY, {}, [], datetime(1970, 1, 1, tzinfo=UTC), xml_schema=text)
+        try:
+            with tempfile.TemporaryDirectory(prefix="schema-") as folder:
+                self.render(job, Path(folder))
+        except ReportFailure as failure:
+            if failure.code == "SCHEMA_INVALID":
+                raise
+            if failure.code == "CONTAINMENT_NOT_AVAILABLE":
+                raise RequestError("TPL-0018", failure.message) from None
+            raise ReportFailure("SCHEMA_INVALID", failure.message) from None
 
     def close(self) -> None:
         """Stop the renderer process."""
