@@ -1,8 +1,9 @@
 """Parquet files as a source: only what a report needs crosses the wire, exact values, and never a part for the whole."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import moto
@@ -11,9 +12,10 @@ from arro3.core import DataType
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from reporter.aws.clients import client
+from reporter.conditions import Condition, Interval
 from reporter.errors import ReportFailure, SourceUnavailable
 from reporter.schema import SourceSchema
-from reporter.sources import parquet
+from reporter.sources import parquet, parquet_footer
 from reporter.sources.file_formats import UnfitFile
 from reporter.sources.parquet import Parquet
 from reporter.sources.reading import Source
@@ -170,16 +172,66 @@ def test_what_no_document_can_show_ends_the_report(kind: Any, arrow: DataType, v
     assert "column v" in failed.message
 
 
-@settings(max_examples=150, deadline=None)
+def damaged(at: int, byte: int) -> Parquet:
+    content = bytearray(FILE)
+    content[at] ^= byte
+    return Parquet(lambda start, length: bytes(content[start : start + length]), len(content))
+
+
+# Not by chance: damage that only the library can see may end the process (docs/operations.md).
+@settings(max_examples=150, deadline=None, derandomize=True)
 @given(at=st.integers(0, len(FILE) - 1), byte=st.integers(1, 255))
 def test_a_damaged_file_gives_its_rows_or_an_error_of_ours(at: int, byte: int) -> None:
     """Never another kind of error; what the pages hold is not signed, so some damage goes unseen."""
-    damaged = bytearray(FILE)
-    damaged[at] ^= byte
-    content = bytes(damaged)
     try:
-        found = Parquet(lambda start, length: content[start : start + length], len(content))
-        rows = sum(len(batch) for batch in found.rows(["n", "amount"], COLUMNS, ()))
+        rows = sum(len(batch) for batch in damaged(at, byte).rows(["n", "amount"], COLUMNS, ()))
+    except UnfitFile:
+        return
+    assert rows == COUNT
+
+
+FOOTER_BYTES = int.from_bytes(FILE[-8:-4], "little")
+
+
+def test_a_footer_that_lacks_rows_or_points_elsewhere_is_refused() -> None:
+    """None is a short table, and none reaches the library, which ends the process at a place before the file's start."""
+    start = len(FILE) - 8 - FOOTER_BYTES
+
+    def refused(change: Callable[[parquet_footer.Struct, parquet_footer.Struct], Any]) -> str:
+        """``change``: of the whole and of what it says of the first column in the fourth row group."""
+        file = parquet_footer._Reader(FILE[start:-8]).struct()
+        change(file, file[4][1][1][3][1][1][1][0][3][1])
+        with pytest.raises(UnfitFile) as failure:
+            parquet_footer.Footer(parquet_footer._written_struct(file), start).cut(["n"], ())
+        return str(failure.value)
+
+    assert refused(lambda file, _column: file.pop(4)) == "its footer: field 4 is missing"
+    assert refused(lambda file, _column: file[4][1][1].pop()) == "its footer: the row groups do not hold all rows"
+    # Its size, the place of its first page, and that of its dictionary.
+    for places in {7: -1}, {9: -1, 11: 0}, {11: -5}, {9: start, 11: 0}, {7: start + 1}:
+        moved = {number: (parquet_footer._I64, place) for number, place in places.items()}
+        assert refused(partial(_moved, moved)) == "its footer: a column lies outside the file"
+
+
+def _moved(places: parquet_footer.Struct, _file: parquet_footer.Struct, column: parquet_footer.Struct) -> None:
+    column.update(places)
+
+
+FILTERS = {"n": 5, "amount": Decimal(5), "name": "row 5", "day": date(2024, 1, 5), "at": datetime(2024, 1, 5, tzinfo=UTC)}
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    at=st.integers(len(FILE) - 8 - FOOTER_BYTES, len(FILE) - 9),
+    byte=st.integers(1, 255),
+    tested=st.sampled_from(list(FILTERS)),
+)
+def test_a_damaged_footer_is_cut_or_refused(at: int, byte: int, tested: str) -> None:
+    condition = Condition(tested, (), COLUMNS[tested], (Interval(FILTERS[tested], FILTERS[tested]),))
+    try:
+        footer = damaged(at, byte)._footer
+        footer.cut(["n", "amount"], (condition,))
+        _cut, rows = footer.cut([], ())
     except UnfitFile:
         return
     assert rows == COUNT

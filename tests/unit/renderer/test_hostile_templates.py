@@ -76,7 +76,8 @@ HOSTILE: dict[str, tuple[str, set[str]]] = {
     "a join": ("{{ range(100000)|join:('x'|ljust:10000) }}", {ERROR}),
     "sorting": ("{% for i in range(999) %}{% set n = range(100000)|list|reverse|sort|length %}{% endfor %}", {TIME}),
     "groups": (
-        '{% for i in range(999) %}{% last_item_by_group erp.t group_by "a,b" order_by "a" if a ~ i != b as g %}{% endfor %}',
+        "{% for i in range(99999) %}"
+        '{% last_item_by_group erp.t group_by "a,b" order_by "a" if a ~ i != b as g %}{% endfor %}',
         {TIME},
     ),
     "aggregates": ('{% for i in range(99999) %}{% sum_by erp.t by "a" if a ~ i == b %}{% endfor %}', {TIME}),
@@ -87,7 +88,10 @@ HOSTILE: dict[str, tuple[str, set[str]]] = {
         {TIME, ERROR},
     ),
     "titles": (X + "{% for i in range(99999) %}{% set y = (x ~ \"'\" ~ x)|title %}{% endfor %}", {TIME}),
-    "layouts of dates": ("{% for i in range(99999) %}{% date_time 'dd' ~ i ~ 'd'|ljust:150 %}{% endfor %}", {TIME}),
+    "layouts of dates": (
+        "{% for i in range(99999) %}" * 2 + "{% date_time 'dd' ~ i ~ 'd'|ljust:150 %}" + "{% endfor %}" * 2,
+        {TIME},
+    ),
     "a division by zero after a while": ("{% for i in range(1000) %}x{% endfor %}\n{{ 1 / 0 }}", {ERROR}),
     "a date that is none": ('{{ "2024-13-45"|date:"Y" }}', {ERROR}),
     "a slice without a step": ("{{ [1,2][::0] }}", {ERROR}),

@@ -18,7 +18,7 @@ from reporter.conditions import Condition, RowTest
 from reporter.dataset import BATCH_ROWS, Encoded, EncodedBatch, encoded
 from reporter.schema import Columns, ColumnType
 from reporter.sources.file_formats import UnfitFile
-from reporter.sources.parquet_footer import MAGIC, Footer, UnfitFooter
+from reporter.sources.parquet_footer import MAGIC, Footer
 from reporter.sources.values import exact_number, json_reader, text_reader
 
 BLOCK_BYTES = 1 << 20
@@ -95,10 +95,7 @@ class Parquet:
         if end[4:] != MAGIC or not 0 < length <= min(size - 12, MAX_FOOTER_BYTES):
             raise UnfitFile("the file", "not a Parquet file, or not all of one")
         self._footer_at = size - 8 - length
-        try:
-            self._footer = Footer(fetch(self._footer_at, length))
-        except UnfitFooter:
-            raise UnfitFile("the file", "its footer cannot be read") from None
+        self._footer = Footer(fetch(self._footer_at, length), self._footer_at)
 
     def columns(self) -> Columns:
         """The columns and their types, as the file declares them."""

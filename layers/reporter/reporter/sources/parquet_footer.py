@@ -6,13 +6,14 @@ passed on as it is. https://github.com/apache/parquet-format has the numbers of 
 """
 
 import struct
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from reporter.conditions import Condition, Interval, family
+from reporter.sources.file_formats import UnfitFile
 
 MAGIC = b"PAR1"
 MAX_DEPTH = 32
@@ -22,8 +23,11 @@ Struct = dict[int, tuple[int, Any]]
 """Number of a field → its type and value."""
 
 
-class UnfitFooter(ValueError):
+class UnfitFooter(UnfitFile):
     """Not the footer of a Parquet file that can be read."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__("its footer", reason)
 
 
 class _Reader:
@@ -58,7 +62,7 @@ class _Reader:
                 head = self._byte()
                 size = head >> 4 if head >> 4 < 15 else self._unsigned()
                 if size > len(self._data):
-                    raise UnfitFooter("a list is longer than the footer")
+                    raise UnfitFooter("a list is longer than it is")
                 return head & 15, [self._value(head & 15, depth + 1, in_list=True) for _item in range(size)]
             case 12:
                 return self.struct(depth + 1)
@@ -70,7 +74,7 @@ class _Reader:
     def _take(self, size: int) -> bytes:
         piece = self._data[self._at : self._at + size]
         if len(piece) != size:
-            raise UnfitFooter("the footer ends early")
+            raise UnfitFooter("it ends early")
         self._at += size
         return piece
 
@@ -134,8 +138,21 @@ def _written_struct(value: Struct) -> bytes:
     return b"".join([*pieces, b"\0"])
 
 
-def _get(value: Struct, number: int, default: Any = None) -> Any:
-    return value[number][1] if number in value else default
+def _get(value: Struct, number: int, kind: int, default: Any = None) -> Any:
+    if number not in value:
+        return default
+    if value[number][0] != kind:
+        raise UnfitFooter(f"field {number} is of type {value[number][0]}")
+    return value[number][1]
+
+
+def _items(value: Struct, number: int, kind: int) -> list[Any]:
+    if number not in value:
+        raise UnfitFooter(f"field {number} is missing")
+    found, items = _get(value, number, _LIST)
+    if items and found != kind:
+        raise UnfitFooter(f"field {number} lists items of type {found}")
+    return list(items)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,16 +166,21 @@ class Leaf:
 
 
 class Footer:
-    """``data`` without length and magic number. Raises ``UnfitFooter``."""
+    """``data`` without length and magic number; ``start``: where it lies in the file. All of it raises ``UnfitFooter``."""
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes, start: int) -> None:
+        self._start = start
+        self._file = _Reader(data).struct()
+        self._schema: list[Struct] = _items(self._file, 2, _STRUCT)
+        self._groups: list[Struct] = _items(self._file, 4, _STRUCT)
         try:
-            self._file = _Reader(data).struct()
-            _kind, self._schema = _get(self._file, 2)
-            _kind, self._groups = _get(self._file, 4)
             self._roots = self._top_level()
-        except (TypeError, IndexError, KeyError, UnicodeDecodeError):
-            raise UnfitFooter("it lacks a schema or row groups") from None
+        except (IndexError, UnicodeDecodeError):
+            raise UnfitFooter("the schema is broken") from None
+        if not self._roots:
+            raise UnfitFooter("there are no columns")
+        if _rows(self._groups) != _get(self._file, 3, _I64):
+            raise UnfitFooter("the row groups do not hold all rows")
 
     def cut(self, columns: Collection[str], conditions: Sequence[Condition]) -> tuple[bytes, int]:
         """The footer of these columns and of the row groups that ``conditions`` do not rule out, and its number of rows.
@@ -168,7 +190,7 @@ class Footer:
         wanted = set(columns) or {next(iter(self._roots))}
         groups = [group for group in self._groups if all(self._may_hold(group, condition) for condition in conditions)]
         kept = [self._group_of(group, wanted) for group in groups]
-        rows = sum(_get(group, 3, 0) for group in kept)
+        rows = _rows(kept)
         schema = [self._schema[0] | {5: (_I32, len(wanted))}]
         for name, (start, end, _leaf) in self._roots.items():
             schema += self._schema[start:end] if name in wanted else []
@@ -186,46 +208,63 @@ class Footer:
         """Name → where its elements lie in the flattened tree, and how its statistics are written if it has no children."""
         found: dict[str, tuple[int, int, Leaf | None]] = {}
         at = 1
-        for _child in range(_get(self._schema[0], 5, 0)):
+        for _child in range(_get(self._schema[0], 5, _I32, 0)):
             start, open_ = at, 1
             while open_:
-                open_ += _get(self._schema[at], 5, 0) - 1
+                open_ += _get(self._schema[at], 5, _I32, 0) - 1
                 at += 1
             element = self._schema[start]
-            leaf = Leaf(_get(element, 1, -1), _get(element, 6), _get(element, 10, {}), _get(element, 7, 0))
-            found[_get(element, 4).decode()] = (start, at, leaf if at == start + 1 else None)
+            leaf = Leaf(
+                physical=_get(element, 1, _I32, -1),
+                converted=_get(element, 6, _I32),
+                logical=_get(element, 10, _STRUCT, {}),
+                scale=_get(element, 7, _I32, 0),
+            )
+            found[_get(element, 4, _BINARY, b"").decode()] = (start, at, leaf if at == start + 1 else None)
         return found
 
     def _group_of(self, group: Struct, wanted: Collection[str]) -> Struct:
-        kind, (item, chunks) = group[1]
-        kept = [chunk for chunk in chunks if _root_of(chunk) in wanted]
+        kept = [self._within(chunk) for chunk in _items(group, 1, _STRUCT) if _root_of(chunk) in wanted]
         # Its order is told by the position of columns.
-        return {number: value for number, value in group.items() if number != 4} | {1: (kind, (item, kept))}
+        return {number: value for number, value in group.items() if number != 4} | {1: (_LIST, (_STRUCT, kept))}
+
+    def _within(self, chunk: Struct) -> Struct:
+        """The library ends the process at a place that no file has."""
+        about = _get(chunk, 3, _STRUCT, {})
+        first = _get(about, 11, _I64) or _get(about, 9, _I64, -1)
+        size = _get(about, 7, _I64, -1)
+        if first < 0 or size < 0 or first + size > self._start:
+            raise UnfitFooter("a column lies outside the file")
+        return chunk
 
     def _may_hold(self, group: Struct, condition: Condition) -> bool:
         if condition.negated or condition.path or condition.column not in self._roots:
             return True
         leaf = self._roots[condition.column][2]
-        chunk = next((one for one in group[1][1][1] if _root_of(one) == condition.column), None)
+        chunk = next((one for one in _items(group, 1, _STRUCT) if _root_of(one) == condition.column), None)
         if leaf is None or chunk is None:
             return True
-        statistics: Struct = _get(_get(chunk, 3, {}), 12, {})
-        if condition.null and _get(statistics, 3) != 0:
+        statistics: Struct = _get(_get(chunk, 3, _STRUCT, {}), 12, _STRUCT, {})
+        if condition.null and _get(statistics, 3, _I64) != 0:
             return True
         read = _reader_of(leaf)
-        low, high = _get(statistics, 6), _get(statistics, 5)
+        low, high = _get(statistics, 6, _BINARY), _get(statistics, 5, _BINARY)
         if read is None or low is None or high is None:
             return True
         try:
             span = (read(low), read(high))
-        except (ValueError, OverflowError, struct.error):
+        except (ValueError, ArithmeticError, struct.error):
             return True
         return any(_overlaps(span, interval) for interval in condition.intervals)
 
 
+def _rows(groups: list[Struct]) -> int:
+    return sum(_get(group, 3, _I64, 0) for group in groups)
+
+
 def _root_of(chunk: Struct) -> str:
-    _kind, path = _get(_get(chunk, 3, {}), 3)
-    return str(path[0], "utf-8")
+    path = _items(_get(chunk, 3, _STRUCT, {}), 3, _BINARY)
+    return str(path[0], "utf-8", "replace") if path else ""
 
 
 def _overlaps(span: tuple[Any, Any], interval: Interval) -> bool:
@@ -261,14 +300,14 @@ def _reader_of(leaf: Leaf) -> Callable[[bytes], Any] | None:
     if logical == _LOGICAL_TIMESTAMP or leaf.converted in _CONVERTED_TIMESTAMPS:
         each = _microseconds(leaf)
         return (lambda data: _EPOCH + timedelta(microseconds=_integer(data) * each)) if each else None
-    signed = logical is None or (logical == _LOGICAL_INTEGER and _get(leaf.logical[logical][1], 2))
+    signed = logical is None or (logical == _LOGICAL_INTEGER and _TRUE in _get(leaf.logical, logical, _STRUCT).get(2, ()))
     return _integer if signed and leaf.converted in {None, 15, 16, 17, 18} else None
 
 
 def _microseconds(leaf: Leaf) -> int:
     """Of one unit; 0 for what is finer."""
     if leaf.logical:
-        unit: Mapping[int, Any] = _get(leaf.logical[_LOGICAL_TIMESTAMP][1], 2, {})
+        unit: Struct = _get(_get(leaf.logical, _LOGICAL_TIMESTAMP, _STRUCT, {}), 2, _STRUCT, {})
         return {1: 1000, 2: 1}.get(next(iter(unit), 0), 0)
     return _CONVERTED_TIMESTAMPS[leaf.converted or 0]
 
