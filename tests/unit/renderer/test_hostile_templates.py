@@ -89,7 +89,9 @@ HOSTILE: dict[str, tuple[str, set[str]]] = {
     ),
     "titles": (X + "{% for i in range(99999) %}{% set y = (x ~ \"'\" ~ x)|title %}{% endfor %}", {TIME}),
     "layouts of dates": (
-        "{% for i in range(99999) %}" * 2 + "{% date_time 'dd' ~ i ~ 'd'|ljust:150 %}" + "{% endfor %}" * 2,
+        "{% for i in range(99999) %}" * 2
+        + "{% set x %}{% date_time 'dd' ~ i ~ 'd'|ljust:150 %}{% endset %}"
+        + "{% endfor %}" * 2,
         {TIME},
     ),
     "a division by zero after a while": ("{% for i in range(1000) %}x{% endfor %}\n{{ 1 / 0 }}", {ERROR}),
