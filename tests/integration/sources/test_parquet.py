@@ -190,25 +190,24 @@ def test_a_damaged_file_gives_its_rows_or_an_error_of_ours(at: int, byte: int) -
     assert rows == COUNT
 
 
-FOOTER_BYTES = int.from_bytes(FILE[-8:-4], "little")
+FOOTER_AT = len(FILE) - 8 - int.from_bytes(FILE[-8:-4], "little")
 
 
 def test_a_footer_that_lacks_rows_or_points_elsewhere_is_refused() -> None:
     """None is a short table, and none reaches the library, which ends the process at a place before the file's start."""
-    start = len(FILE) - 8 - FOOTER_BYTES
 
     def refused(change: Callable[[parquet_footer.Struct, parquet_footer.Struct], Any]) -> str:
         """``change``: of the whole and of what it says of the first column in the fourth row group."""
-        file = parquet_footer._Reader(FILE[start:-8]).struct()
+        file = parquet_footer._Reader(FILE[FOOTER_AT:-8]).struct()
         change(file, file[4][1][1][3][1][1][1][0][3][1])
         with pytest.raises(UnfitFile) as failure:
-            parquet_footer.Footer(parquet_footer._written_struct(file), start).cut(["n"], ())
+            parquet_footer.Footer(parquet_footer._written_struct(file), FOOTER_AT).cut(["n"], ())
         return str(failure.value)
 
     assert refused(lambda file, _column: file.pop(4)) == "its footer: field 4 is missing"
     assert refused(lambda file, _column: file[4][1][1].pop()) == "its footer: the row groups do not hold all rows"
     # Its size, the place of its first page, and that of its dictionary.
-    for places in {7: -1}, {9: -1, 11: 0}, {11: -5}, {9: start, 11: 0}, {7: start + 1}:
+    for places in {7: -1}, {9: -1, 11: 0}, {11: -5}, {9: FOOTER_AT, 11: 0}, {7: FOOTER_AT + 1}:
         moved = {number: (parquet_footer._I64, place) for number, place in places.items()}
         assert refused(partial(_moved, moved)) == "its footer: a column lies outside the file"
 
@@ -222,7 +221,7 @@ FILTERS = {"n": 5, "amount": Decimal(5), "name": "row 5", "day": date(2024, 1, 5
 
 @settings(max_examples=300, deadline=None)
 @given(
-    at=st.integers(len(FILE) - 8 - FOOTER_BYTES, len(FILE) - 9),
+    at=st.integers(FOOTER_AT, len(FILE) - 9),
     byte=st.integers(1, 255),
     tested=st.sampled_from(list(FILTERS)),
 )

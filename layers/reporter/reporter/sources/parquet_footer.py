@@ -149,10 +149,11 @@ def _get(value: Struct, number: int, kind: int, default: Any = None) -> Any:
 def _items(value: Struct, number: int, kind: int) -> list[Any]:
     if number not in value:
         raise UnfitFooter(f"field {number} is missing")
+    items: list[Any]
     found, items = _get(value, number, _LIST)
     if items and found != kind:
         raise UnfitFooter(f"field {number} lists items of type {found}")
-    return list(items)
+    return items
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,18 +225,19 @@ class Footer:
         return found
 
     def _group_of(self, group: Struct, wanted: Collection[str]) -> Struct:
-        kept = [self._within(chunk) for chunk in _items(group, 1, _STRUCT) if _root_of(chunk) in wanted]
+        kept = [chunk for chunk in _items(group, 1, _STRUCT) if _root_of(chunk) in wanted]
+        for chunk in kept:
+            self._check_place(chunk)
         # Its order is told by the position of columns.
         return {number: value for number, value in group.items() if number != 4} | {1: (_LIST, (_STRUCT, kept))}
 
-    def _within(self, chunk: Struct) -> Struct:
+    def _check_place(self, chunk: Struct) -> None:
         """The library ends the process at a place that no file has."""
-        about = _get(chunk, 3, _STRUCT, {})
+        about = _metadata(chunk)
         first = _get(about, 11, _I64) or _get(about, 9, _I64, -1)
         size = _get(about, 7, _I64, -1)
         if first < 0 or size < 0 or first + size > self._start:
             raise UnfitFooter("a column lies outside the file")
-        return chunk
 
     def _may_hold(self, group: Struct, condition: Condition) -> bool:
         if condition.negated or condition.path or condition.column not in self._roots:
@@ -244,7 +246,7 @@ class Footer:
         chunk = next((one for one in _items(group, 1, _STRUCT) if _root_of(one) == condition.column), None)
         if leaf is None or chunk is None:
             return True
-        statistics: Struct = _get(_get(chunk, 3, _STRUCT, {}), 12, _STRUCT, {})
+        statistics: Struct = _get(_metadata(chunk), 12, _STRUCT, {})
         if condition.null and _get(statistics, 3, _I64) != 0:
             return True
         read = _reader_of(leaf)
@@ -262,8 +264,13 @@ def _rows(groups: list[Struct]) -> int:
     return sum(_get(group, 3, _I64, 0) for group in groups)
 
 
+def _metadata(chunk: Struct) -> Struct:
+    found: Struct = _get(chunk, 3, _STRUCT, {})
+    return found
+
+
 def _root_of(chunk: Struct) -> str:
-    path = _items(_get(chunk, 3, _STRUCT, {}), 3, _BINARY)
+    path = _items(_metadata(chunk), 3, _BINARY)
     return str(path[0], "utf-8", "replace") if path else ""
 
 
